@@ -1,0 +1,53 @@
+# Few targets; each does all the set-up it needs. Needs Python 3.11 or newer and make, nothing else; no root.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+export PYTHONDONTWRITEBYTECODE =
+
+.PHONY: run test check lock clean help words
+
+help:            ## list the targets
+	@sed -n 's/^\([a-z]*\): .*## /  make \1  /p' $(MAKEFILE_LIST)
+
+run: $(VENV)/.run-ready   ## a guarded encrypted conversation, end to end; KEEP=1 leaves it running
+	@$(BIN)/tutela demo $(if $(KEEP),--keep) $(if $(JSON),--json)
+
+test: $(VENV)/.test-ready ## style, types, architecture, then the whole suite
+	@$(MAKE) --no-print-directory check
+	@$(BIN)/pytest -q $(ARGS)
+
+check: $(VENV)/.test-ready ## style, types and architecture only
+	@$(BIN)/ruff check -q .
+	@$(BIN)/ruff format -q --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+lock:            ## make the hash-pinned requirements anew
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate --extra demo pyproject.toml requirements/build.in -o requirements/run.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate --extra demo --group test pyproject.toml requirements/build.in -c requirements/run.txt -o requirements/test.txt
+
+clean:           ## remove what the other targets made
+	rm -rf $(VENV) node_modules tests/stock_client/node_modules
+
+$(BIN)/uv: requirements/uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Tutela needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
+	@echo "Setting up: a virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --require-hashes -r requirements/uv.txt
+	@touch $@
+
+$(VENV)/.run-ready: $(BIN)/uv requirements/run.txt pyproject.toml
+	@echo "Setting up: the locked dependencies (about 100 MB the first time)"
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q --require-hashes -r requirements/run.txt
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.test-ready: $(BIN)/uv requirements/test.txt pyproject.toml
+	@echo "Setting up: the locked dependencies, with those of the tests"
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q --require-hashes -r requirements/test.txt
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+words: $(VENV)/.test-ready ## compile the translations
+	@$(BIN)/pybabel -q compile -d src/tutela/locale -D tutela --statistics

@@ -1,0 +1,143 @@
+"""An epoch's manifest: all that a device must know, bound together, signed by authorities as a DSSE envelope.
+
+It binds the lists' digests, the rule of agreement, the matching parameters, the OPRF key, each segment's digest and
+the provider's policy, so that nobody can be served a list, a key or a policy of their own.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated, Final
+
+import msgspec
+
+from tutela.wire.document import Document
+from tutela.wire.submission import AuthorityId, Count, Hex32, Jurisdiction, ListClass, Time
+
+MANIFEST_TYPE: Final = "application/vnd.tutela.manifest.v1+json"
+
+KeyId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{16}\Z")]
+Small = Annotated[int, msgspec.Meta(ge=1, le=1 << 16)]
+
+
+class Action(enum.StrEnum):
+    """What a client does with a picture, as the policy says."""
+
+    ALLOW = "allow"
+    WARN = "warn"
+    STOP = "stop"
+
+
+class Actions(Document, frozen=True):
+    """One action for a picture about to be sent, one for a picture received."""
+
+    outgoing: Action
+    incoming: Action
+
+
+class Policy(Document, frozen=True):
+    """The provider's published policy. Guard does what it says, also when the provider cannot be reached."""
+
+    mode: Annotated[str, msgspec.Meta(pattern=r"^shield\Z")]
+    agreed: Actions
+    """When a picture matches a hash of the agreed list."""
+    attested: Actions
+    """When it matches only a hash of an attested feed."""
+    unchecked: Actions
+    """When it could not be checked."""
+    cover_checks_per_day: Annotated[int, msgspec.Meta(ge=0, le=1000)]
+    """Checks of nothing, at random times, that hide which checks belong to pictures."""
+    checks_per_hour: Small
+    """The rate limit of one account; it also slows somebody who edits a picture until it passes."""
+
+
+class Agreement(Document, frozen=True):
+    """When a hash is listed, and what makes two hashes the same item.
+
+    A hash h is listed when the hashes within `same_item_distance` (Hamming, PDQ) of it, itself included, were
+    submitted by at least `authorities` authorities of at least `jurisdictions` jurisdictions.
+    """
+
+    authorities: Small
+    jurisdictions: Small
+    same_item_distance: Annotated[int, msgspec.Meta(ge=0, le=31)]
+    minimum_quality: Annotated[int, msgspec.Meta(ge=0, le=100)]
+
+
+class Parameters(Document, frozen=True):
+    """How pictures are turned into bands and probes. See `matching.bands` and `matching.probes`."""
+
+    bands: Annotated[int, msgspec.Meta(ge=1, le=16)]
+    band_bits: Annotated[int, msgspec.Meta(ge=32, le=64)]
+    bands_needed: Annotated[int, msgspec.Meta(ge=1, le=16)]
+    batch: Annotated[int, msgspec.Meta(ge=1, le=2048)]
+    """Elements in every check, padding included."""
+
+
+class OprfKey(Document, frozen=True):
+    """A public key of the OPRF (RFC 9497, ristretto255-SHA512, VOPRF), and until when it answers."""
+
+    id: KeyId
+    public: Hex32
+    retires: Time | None
+    """`None` while segments are built with it."""
+
+
+class ListDigest(Document, frozen=True):
+    """How many hashes a list class holds, and the SHA-256 of its canonical file."""
+
+    list_class: ListClass
+    items: Count
+    digest: Hex32
+
+
+class SegmentEntry(Document, frozen=True):
+    """One layer of the filter: which items went in, with which key, and the digest of the file."""
+
+    list_class: ListClass
+    since_epoch: Count
+    """The epoch in which this layer was built."""
+    key: KeyId
+    items: Count
+    items_digest: Hex32
+    size: Count
+    digest: Hex32
+
+
+class Authority(Document, frozen=True):
+    """A list authority, as the provider admits it and as a trust root knows it."""
+
+    id: AuthorityId
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=120)]
+    jurisdiction: Jurisdiction
+    public_key: Hex32
+
+
+class Manifest(Document, frozen=True):
+    """One epoch."""
+
+    provider: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+    epoch: Annotated[int, msgspec.Meta(ge=1, le=1 << 40)]
+    previous: Hex32 | None
+    """SHA-256 of the manifest payload of the epoch before."""
+    created: Time
+    agreement: Agreement
+    parameters: Parameters
+    policy: Policy
+    keys: list[OprfKey]
+    """The current key first, then those still answering."""
+    lists: list[ListDigest]
+    segments: list[SegmentEntry]
+    merge_factor: Annotated[int, msgspec.Meta(ge=2, le=64)]
+    """Layers are merged while the one before is smaller than this many times the last."""
+    authorities: list[Authority]
+
+
+class TrustRoot(Document, frozen=True):
+    """What a client ships with: whose signatures make a manifest acceptable, and how many are needed."""
+
+    provider: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+    authorities: list[Authority]
+    signatures: Annotated[int, msgspec.Meta(ge=2, le=64)]
+    jurisdictions: Annotated[int, msgspec.Meta(ge=2, le=64)]
+    minimum_epoch: Count
