@@ -110,8 +110,7 @@ def encode(envelope: Envelope) -> bytes:
             payloadType=envelope.payload_type,
             payload=base64.b64encode(envelope.unverified_payload).decode(),
             signatures=[
-                _SignatureJson(keyid=s.key_id, sig=base64.b64encode(s.signature).decode())
-                for s in envelope.signatures
+                _SignatureJson(keyid=s.key_id, sig=base64.b64encode(s.signature).decode()) for s in envelope.signatures
             ],
         )
     )

@@ -124,20 +124,20 @@ class Manifest(Document, frozen=True):
     agreement: Agreement
     parameters: Parameters
     policy: Policy
-    keys: list[OprfKey]
+    keys: tuple[OprfKey, ...]
     """The current key first, then those still answering."""
-    lists: list[ListDigest]
-    segments: list[SegmentEntry]
+    lists: tuple[ListDigest, ...]
+    segments: tuple[SegmentEntry, ...]
     merge_factor: Annotated[int, msgspec.Meta(ge=2, le=64)]
     """Layers are merged while the one before is smaller than this many times the last."""
-    authorities: list[Authority]
+    authorities: tuple[Authority, ...]
 
 
 class TrustRoot(Document, frozen=True):
     """What a client ships with: whose signatures make a manifest acceptable, and how many are needed."""
 
     provider: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
-    authorities: list[Authority]
+    authorities: tuple[Authority, ...]
     signatures: Annotated[int, msgspec.Meta(ge=2, le=64)]
     jurisdictions: Annotated[int, msgspec.Meta(ge=2, le=64)]
     minimum_epoch: Count

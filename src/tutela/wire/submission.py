@@ -38,7 +38,7 @@ class Item(Document, frozen=True):
 
     pdq: PdqHex
     quality: Annotated[int, msgspec.Meta(ge=0, le=100)]
-    verified_by: list[Annotated[str, msgspec.Meta(min_length=1, max_length=120)]] = []
+    verified_by: tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=120)], ...] = ()
 
 
 class Submission(Document, frozen=True):
@@ -50,5 +50,5 @@ class Submission(Document, frozen=True):
     """SHA-256 of the payload of this authority's submission before; `None` for the first."""
     created: Time
     list_class: ListClass
-    vouched: list[Item]
-    withdrawn: list[PdqHex]
+    vouched: tuple[Item, ...]
+    withdrawn: tuple[PdqHex, ...]

@@ -1,0 +1,37 @@
+"""What can fail to hold in private matching."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from tutela.errors import TutelaError
+
+
+class MatchingError(TutelaError):
+    """Something that private matching relies on does not hold."""
+
+    code: ClassVar[str] = "matching"
+
+
+class InvalidElement(MatchingError):
+    """Bytes that are not a valid, non-identity element of the group."""
+
+    code: ClassVar[str] = "invalid-element"
+
+
+class InvalidProof(MatchingError):
+    """The proof does not show that the published key was used for every element."""
+
+    code: ClassVar[str] = "invalid-proof"
+
+
+class InvalidKey(MatchingError):
+    """Bytes that are not a key of the OPRF."""
+
+    code: ClassVar[str] = "invalid-key"
+
+
+class FilterFailure(MatchingError):
+    """A filter could not be built from these entries."""
+
+    code: ClassVar[str] = "filter"
