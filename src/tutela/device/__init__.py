@@ -1,0 +1,9 @@
+"""The SDK on a user's device: `Guard` checks pictures before they are sent and after they arrive.
+
+Needs no database, no server and no compiler: `pip install "tutela[device]"`.
+"""
+
+from tutela.device.guard import Guard
+from tutela.device.verdict import Direction, Outcome, Reason, Verdict
+
+__all__ = ["Direction", "Guard", "Outcome", "Reason", "Verdict"]

@@ -1,0 +1,149 @@
+"""The device's side of the provider's HTTP service: every answer bounded in size and time, every error typed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Final, Self
+
+import httpx
+
+from tutela.device.errors import ProviderRefused, ProviderUnreachable, UntrustedAnswer
+from tutela.wire import document, limits
+from tutela.wire.check import response_bytes
+from tutela.wire.errors import WireError
+from tutela.wire.session import Problem, Session, SignIn
+
+SignInCallback = Callable[[], Awaitable[SignIn]]
+
+_SMALL: Final = 64 * 1024
+_ENVELOPE: Final = 2 * limits.MANIFEST_BYTES
+
+
+class ProviderClient:
+    """Asks the provider for manifests, segments and evaluations, signing in when needed."""
+
+    def __init__(
+        self,
+        base_url: str,
+        sign_in: SignInCallback,
+        *,
+        seconds: float = 10.0,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """Speak to the provider at `base_url`; `sign_in` fetches a fresh OpenID token from the homeserver."""
+        self._sign_in = sign_in
+        self._seconds = seconds
+        # No environment: a proxy variable must not be able to redirect a child's checks.
+        self._http = httpx.AsyncClient(
+            base_url=base_url, transport=transport, timeout=httpx.Timeout(seconds), trust_env=False
+        )
+        self._session: str | None = None
+        self._signing_in = asyncio.Lock()
+
+    async def manifest(self) -> bytes:
+        """Return the latest manifest's envelope, unverified."""
+        return await self._fetch("GET", "/v1/manifest", limit=_ENVELOPE)
+
+    async def segment(self, digest: str, size: int) -> bytes:
+        """Return the segment with this digest and size, unverified."""
+        return await self._fetch("GET", f"/v1/segments/{digest}", limit=min(size, limits.SEGMENT_BYTES), patient=True)
+
+    async def evaluate(self, key_id: str, request: bytes, *, batch: int) -> bytes:
+        """Have a blinded batch evaluated; the answer is unverified.
+
+        Signs in first where needed, and once again if the session has ended meanwhile.
+        """
+        path = f"/v1/keys/{key_id}/evaluate"
+        session = self._session or await self._new_session(None)
+        try:
+            return await self._evaluate(path, request, session, batch)
+        except ProviderRefused as refused:
+            if refused.problem not in {"session-unknown", "session-expired"}:
+                raise
+        return await self._evaluate(path, request, await self._new_session(session), batch)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _evaluate(self, path: str, request: bytes, session: str, batch: int) -> bytes:
+        return await self._fetch(
+            "POST",
+            path,
+            limit=response_bytes(batch),
+            content=request,
+            headers={"authorization": f"Bearer {session}", "content-type": "application/octet-stream"},
+        )
+
+    async def _new_session(self, stale: str | None) -> str:
+        async with self._signing_in:
+            if self._session is not None and self._session != stale:
+                return self._session
+            token = await self._sign_in()
+            answer = await self._fetch(
+                "POST",
+                "/v1/session",
+                limit=_SMALL,
+                content=document.encode(token),
+                headers={"content-type": "application/json"},
+            )
+            try:
+                session = document.decode(answer, Session, limit=_SMALL, canonical=False)
+            except WireError as error:
+                raise UntrustedAnswer("the provider's answer to a sign-in makes no sense") from error
+            self._session = session.session
+            return session.session
+
+    async def _fetch(
+        self,
+        method: str,
+        path: str,
+        *,
+        limit: int,
+        content: bytes | None = None,
+        headers: dict[str, str] | None = None,
+        patient: bool = False,
+    ) -> bytes:
+        """One exchange. The time limit covers the whole of it, except for a `patient` download, chunk by chunk."""
+        try:
+            async with (
+                asyncio.timeout(None if patient else self._seconds),
+                self._http.stream(method, path, content=content, headers=headers) as response,
+            ):
+                body = await _read(response, limit if response.is_success else _SMALL)
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError) as error:
+            raise ProviderUnreachable(
+                f"the provider did not answer: {type(error).__name__}", hint="Check the connection and try again."
+            ) from error
+        if response.is_success:
+            return body
+        raise _refusal(response.status_code, body)
+
+
+async def _read(response: httpx.Response, limit: int) -> bytes:
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > limit:
+            raise UntrustedAnswer(f"the provider's answer is longer than the {limit} bytes it may have")
+    return bytes(body)
+
+
+def _refusal(status: int, body: bytes) -> ProviderRefused | ProviderUnreachable:
+    if status >= 500:
+        return ProviderUnreachable(f"the provider answered with status {status}")
+    try:
+        problem = document.decode(body, Problem, limit=_SMALL, canonical=False)
+    except WireError:
+        return ProviderRefused(f"the provider refused with status {status}", problem=f"http-{status}")
+    return ProviderRefused(f"the provider refused: {problem.message:.200}", problem=problem.code, hint=problem.hint)

@@ -1,0 +1,163 @@
+"""Decoding in a child process: a hostile picture can at worst kill a child that holds nothing.
+
+The parent writes `length (4, big endian) ‖ picture`; the child answers `length (4) ‖ answer`, where an answer is JSON
+(`{"views": [...]}` or `{"error": ..., "message": ...}`). The child's memory is bounded by the operating system where
+it can be; its time by the parent, who kills it. One child serves many pictures; a new one replaces a dead one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import struct
+import sys
+from typing import BinaryIO, Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from tutela.device.errors import DecoderFailed
+from tutela.signals.image import Limits, PictureError, luminance, views
+
+_LENGTH: Final = struct.Struct(">I")
+_MAX_ANSWER: Final = 1 << 20
+#: Address space of the child: room for the largest picture that the limits let through, and for the libraries.
+_CHILD_BYTES: Final = 2 << 30
+
+
+class Unreadable(DecoderFailed):
+    """The picture itself cannot be decoded; `code_of_picture` says why."""
+
+    def __init__(self, message: str, *, code_of_picture: str) -> None:
+        super().__init__(message)
+        self.code_of_picture = code_of_picture
+
+
+class _Answer(msgspec.Struct):
+    views: list[list[float]] = []
+    error: str | None = None
+    message: str = ""
+
+
+class Decoder:
+    """Turns pictures into the margins of their query views, in a child process."""
+
+    def __init__(self, *, seconds: float = 5.0, limits: Limits | None = None) -> None:
+        self._seconds = seconds
+        self._limits = limits or Limits()
+        self._child: asyncio.subprocess.Process | None = None
+        self._turn = asyncio.Lock()
+
+    async def margins(self, picture: bytes) -> list[NDArray[np.float64]]:
+        """Return the margins of each query view of `picture`, shape (256,) each, the normalised view first.
+
+        Raises:
+            Unreadable: the picture cannot be decoded within the limits.
+            DecoderFailed: the child died or took more than `seconds`.
+        """
+        if len(picture) > self._limits.bytes:
+            raise Unreadable(
+                f"a picture of {len(picture)} bytes is over the limit of {self._limits.bytes}",
+                code_of_picture="oversized-picture",
+            )
+        if not picture:
+            raise Unreadable("an empty file is not a picture", code_of_picture="unknown-format")
+        async with self._turn:
+            try:
+                async with asyncio.timeout(self._seconds):
+                    answer = await self._ask(picture)
+            except BaseException as error:
+                # Also when cancelled: a half-read answer must not be taken for the next picture's.
+                self._kill()
+                if isinstance(error, TimeoutError):
+                    raise DecoderFailed(f"decoding took more than {self._seconds:g} seconds") from error
+                if isinstance(error, (OSError, EOFError, msgspec.MsgspecError)):
+                    raise DecoderFailed("the decoding process died") from error
+                raise
+        if answer.error is not None:
+            raise Unreadable(answer.message, code_of_picture=answer.error)
+        return [np.array(view, dtype=np.float64) for view in answer.views]
+
+    async def close(self) -> None:
+        """End the child."""
+        async with self._turn:
+            child, self._child = self._child, None
+            if child is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    child.kill()
+                await child.wait()
+
+    async def _ask(self, picture: bytes) -> _Answer:
+        child = await self._running()
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdin.write(_LENGTH.pack(len(picture)) + picture)
+        await child.stdin.drain()
+        (length,) = _LENGTH.unpack(await child.stdout.readexactly(_LENGTH.size))
+        if length > _MAX_ANSWER:
+            raise EOFError("an answer of impossible length")
+        return msgspec.json.decode(await child.stdout.readexactly(length), type=_Answer)
+
+    async def _running(self) -> asyncio.subprocess.Process:
+        if self._child is not None and self._child.returncode is not None:
+            self._child = None
+        if self._child is None:
+            self._child = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "tutela.device.decoder",
+                msgspec.json.encode(self._limits).decode(),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+            )
+        return self._child
+
+    def _kill(self) -> None:
+        if self._child is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._child.kill()
+            self._child = None
+
+
+def answer(picture: bytes, limits: Limits) -> bytes:
+    """Return the child's answer about one picture."""
+    try:
+        found = [view.pdq.margins.tolist() for view in views(luminance(picture, limits))]
+        return msgspec.json.encode(_Answer(views=found))
+    except PictureError as error:
+        return msgspec.json.encode(_Answer(error=error.code, message=error.message))
+    except MemoryError:
+        return msgspec.json.encode(_Answer(error="oversized-picture", message="decoding needs too much memory"))
+
+
+def serve(pictures: BinaryIO, answers: BinaryIO, limits: Limits) -> None:
+    """Answer pictures until the parent goes away."""
+    while True:
+        head = pictures.read(_LENGTH.size)
+        if len(head) < _LENGTH.size:
+            return
+        (length,) = _LENGTH.unpack(head)
+        picture = pictures.read(length)
+        if len(picture) < length:
+            return
+        reply = answer(picture, limits)
+        answers.write(_LENGTH.pack(len(reply)) + reply)
+        answers.flush()
+
+
+def _bound_memory() -> None:
+    try:
+        import resource
+    except ImportError:  # pragma: no cover (Windows)
+        return
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_AS, (_CHILD_BYTES, _CHILD_BYTES))
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+if __name__ == "__main__":
+    _bound_memory()
+    serve(sys.stdin.buffer, sys.stdout.buffer, msgspec.json.decode(sys.argv[1], type=Limits))

@@ -1,0 +1,111 @@
+"""The epoch that a device has accepted: kept in the profile, replaced only by one that verifies, all or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tutela.device.errors import DamagedProfile, UntrustedAnswer
+from tutela.device.profile import Profile, write_atomically
+from tutela.lists import acceptance
+from tutela.lists.errors import ListError
+from tutela.matching.shield import Layer
+from tutela.wire import envelope
+from tutela.wire.errors import WireError
+from tutela.wire.manifest import Manifest, OprfKey, SegmentEntry, TrustRoot
+from tutela.wire.segment import Segment
+
+_RECORD: Final = "epoch"
+
+Fetch = Callable[[SegmentEntry], Awaitable[bytes]]
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """An accepted manifest with its filters."""
+
+    manifest: Manifest
+    layers: tuple[Layer, ...]
+
+    @property
+    def key(self) -> OprfKey:
+        """The OPRF key with which this epoch's filters were built."""
+        return self.manifest.keys[0]
+
+
+class EpochStore:
+    """Reads and replaces the accepted epoch."""
+
+    def __init__(self, profile: Profile, root: TrustRoot) -> None:
+        self._profile = profile
+        self._root = root
+        self._folder = profile.folder / "segments"
+
+    def load(self) -> Epoch | None:
+        """Return the epoch accepted last, verified anew, or `None` on a new device.
+
+        Raises:
+            DamagedProfile: what is stored does not verify any more.
+        """
+        stored = self._profile.read(_RECORD)
+        if stored is None:
+            return None
+        try:
+            manifest = acceptance.accept(envelope.decode(stored), self._root, last=None)
+            return Epoch(manifest, tuple(self._layer(entry) for entry in manifest.segments))
+        except (WireError, ListError, UntrustedAnswer, OSError) as error:
+            raise DamagedProfile(
+                f"the stored epoch does not verify: {error}", hint="Update to fetch it anew."
+            ) from error
+
+    async def replace(self, data: bytes, last: Manifest | None, fetch: Fetch) -> Epoch:
+        """Verify a manifest's envelope, `fetch` the segments that are missing here, then make it the accepted epoch.
+
+        Raises:
+            WireError, ListError: the manifest does not verify, or is older than `last`.
+            UntrustedAnswer: a segment is not the one that the manifest binds.
+        """
+        manifest = acceptance.accept(envelope.decode(data), self._root, last=last)
+        self._folder.mkdir(exist_ok=True)
+        for entry in manifest.segments:
+            if not self._has(entry):
+                content = await fetch(entry)
+                _verify(entry, content)
+                write_atomically(self._path(entry.digest), content)
+        epoch = Epoch(manifest, tuple(self._layer(entry) for entry in manifest.segments))
+        self._profile.write(_RECORD, data)
+        self._drop_all_but(manifest)
+        return epoch
+
+    def _path(self, digest: str) -> Path:
+        return self._folder / f"{digest}.seg"
+
+    def _has(self, entry: SegmentEntry) -> bool:
+        path = self._path(entry.digest)
+        try:
+            _verify(entry, path.read_bytes())
+        except (OSError, UntrustedAnswer):
+            return False
+        return True
+
+    def _layer(self, entry: SegmentEntry) -> Layer:
+        content = self._path(entry.digest).read_bytes()
+        return Layer(entry.list_class, _verify(entry, content))
+
+    def _drop_all_but(self, manifest: Manifest) -> None:
+        kept = {entry.digest for entry in manifest.segments}
+        for path in self._folder.glob("*.seg"):
+            if path.stem not in kept:
+                path.unlink(missing_ok=True)
+
+
+def _verify(entry: SegmentEntry, content: bytes) -> Segment:
+    if len(content) != entry.size or hashlib.sha256(content).hexdigest() != entry.digest:
+        raise UntrustedAnswer("a filter segment is not the one that the manifest binds")
+    try:
+        return Segment.decode(content)
+    except WireError as error:
+        raise UntrustedAnswer(f"a filter segment is malformed: {error}") from error

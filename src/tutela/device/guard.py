@@ -1,0 +1,293 @@
+"""Guard: checks a picture before it is sent and after it arrives, and gives the client a `Verdict`.
+
+A check never raises and never hangs: what goes wrong ends in the outcome *unchecked*, and the last policy that this
+device verified says what the client does then. Nobody but the device learns the outcome.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import secrets
+from collections import OrderedDict
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import httpx
+
+from tutela.device import cover
+from tutela.device.client import ProviderClient, SignInCallback
+from tutela.device.decoder import Decoder, Unreadable
+from tutela.device.epochs import Epoch, EpochStore
+from tutela.device.errors import (
+    DamagedProfile,
+    DeviceError,
+    ProviderRefused,
+    ProviderUnreachable,
+    UntrustedAnswer,
+)
+from tutela.device.profile import Profile
+from tutela.device.verdict import Direction, Outcome, Reason, Verdict
+from tutela.errors import TutelaError
+from tutela.lists.errors import ListError
+from tutela.matching.errors import MatchingError
+from tutela.matching.shield import Hits, PendingCheck, prepare
+from tutela.wire.errors import WireError
+from tutela.wire.manifest import Action, Actions, TrustRoot
+from tutela.wire.submission import ListClass
+
+log = logging.getLogger("tutela.device")
+
+#: What happens to an unchecked picture before any policy was verified on this device.
+BEFORE_ANY_POLICY: Final = Actions(outgoing=Action.WARN, incoming=Action.WARN)
+#: Checks under way or done, waiting to be asked for.
+_CHOSEN: Final = 16
+#: A new epoch is looked for at most this often.
+_UPDATE_SECONDS: Final = 3600.0
+
+_REASONS: Final[tuple[tuple[type[Exception], Reason], ...]] = (
+    (Unreadable, Reason.UNREADABLE),
+    (ProviderUnreachable, Reason.UNREACHABLE),
+    (ProviderRefused, Reason.REFUSED),
+    (UntrustedAnswer, Reason.UNTRUSTED),
+    (WireError, Reason.UNTRUSTED),
+    (MatchingError, Reason.UNTRUSTED),
+    (ListError, Reason.UNTRUSTED),
+)
+
+
+class Guard:
+    """The SDK's one object. Open it with `Guard.open`, and close it."""
+
+    def __init__(
+        self,
+        profile: Profile,
+        client: ProviderClient,
+        root: TrustRoot,
+        *,
+        decoder: Decoder | None = None,
+        seconds: float = 15.0,
+    ) -> None:
+        """Prefer `Guard.open`. The guard owns what it is given, and closes it."""
+        self._profile = profile
+        self._client = client
+        self._store = EpochStore(profile, root)
+        self._decoder = decoder or Decoder()
+        self._seconds = seconds
+        self._epoch: Epoch | None = None
+        self._updating = asyncio.Lock()
+        self._updated_at: float | None = None
+        self._chosen: OrderedDict[bytes, asyncio.Task[Verdict]] = OrderedDict()
+        self._cover: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def open(
+        cls,
+        profile: Path | Profile,
+        *,
+        provider: str,
+        trust_root: TrustRoot,
+        sign_in: SignInCallback,
+        key: bytes = b"",
+        transport: httpx.AsyncBaseTransport | None = None,
+        seconds: float = 15.0,
+        update: bool = True,
+    ) -> Self:
+        """Open a profile and look for a new epoch; without the provider, the last one goes on.
+
+        Args:
+            profile: the folder to keep things in (opened with `key`, 32 bytes), or an open profile.
+            provider: the provider's address.
+            trust_root: whose signatures a manifest needs.
+            sign_in: returns a fresh Matrix OpenID token.
+            key: the profile's key; the client keeps it where the device keeps secrets.
+            transport: for tests, an HTTP transport in place of the network.
+            seconds: the longest that a check may take.
+            update: whether to look for a new epoch now.
+
+        Raises:
+            DeviceError: the profile cannot be opened.
+        """
+        opened = profile if isinstance(profile, Profile) else Profile(profile, key)
+        client = ProviderClient(provider, sign_in, transport=transport, seconds=min(10.0, seconds))
+        guard = cls(opened, client, trust_root, seconds=seconds)
+        try:
+            guard._epoch = guard._store.load()
+        except DamagedProfile as error:
+            log.warning("%s", error)
+        if update:
+            with contextlib.suppress(TutelaError):
+                await guard.update()
+        guard._cover = asyncio.create_task(guard._cover_checks())
+        return guard
+
+    @property
+    def epoch(self) -> Epoch | None:
+        """The epoch that this device has accepted."""
+        return self._epoch
+
+    async def update(self) -> None:
+        """Fetch the latest epoch, verify it, and use it from now on.
+
+        Raises:
+            ProviderUnreachable, ProviderRefused: no new manifest could be had.
+            UntrustedAnswer: what came does not verify; the last accepted epoch stays.
+        """
+        async with self._updating:
+            data = await self._client.manifest()
+            last = self._epoch.manifest if self._epoch else None
+            try:
+                self._epoch = await self._store.replace(data, last, lambda e: self._client.segment(e.digest, e.size))
+            except (WireError, ListError) as error:
+                raise UntrustedAnswer(f"the provider's manifest was refused: {error}", hint=error.hint) from error
+            except OSError as error:
+                raise DeviceError(f"the new epoch could not be stored: {error.strerror}") from error
+            self._updated_at = asyncio.get_running_loop().time()
+
+    def choose(self, picture: bytes) -> None:
+        """Start checking a picture that the user has just chosen, long before it is sent, if ever it is.
+
+        So the time of a check is the time of a choice, and a check that no upload follows says less.
+        """
+        name = hashlib.sha256(picture).digest()
+        if name not in self._chosen:
+            self._chosen[name] = asyncio.create_task(self._verdict(picture, Direction.OUTGOING))
+        while len(self._chosen) > _CHOSEN:
+            _, oldest = self._chosen.popitem(last=False)
+            oldest.cancel()
+
+    async def check_outgoing(self, picture: bytes) -> Verdict:
+        """Return the verdict on a picture about to be sent; the check made by `choose` is used if there was one.
+
+        A verdict is used once: the list may have changed by the time that the same picture is sent again.
+        """
+        chosen = self._chosen.pop(hashlib.sha256(picture).digest(), None)
+        return await (chosen or self._verdict(picture, Direction.OUTGOING))
+
+    async def check_incoming(self, picture: bytes) -> Verdict:
+        """Return the verdict on a picture just received and decrypted."""
+        return await self._verdict(picture, Direction.INCOMING)
+
+    async def cover_check(self) -> None:
+        """Make one check of nothing, which nobody else can tell from a check of a picture.
+
+        Raises:
+            DeviceError: there is no epoch yet, or the provider cannot be reached or believed.
+        """
+        epoch = self._epoch
+        if epoch is None:
+            raise DeviceError("no epoch has been accepted yet")
+        pending = await asyncio.to_thread(prepare, [], epoch.manifest.parameters, bytes.fromhex(epoch.key.public))
+        await self._evaluated(pending, epoch)
+
+    async def close(self) -> None:
+        """End what is under way and close the profile."""
+        tasks = [task for task in (self._cover, *self._chosen.values()) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._chosen.clear()
+        await self._decoder.close()
+        await self._client.close()
+        self._profile.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _verdict(self, picture: bytes, direction: Direction) -> Verdict:
+        try:
+            async with asyncio.timeout(self._seconds):
+                hits, epoch = await self._check(picture)
+        except TimeoutError:
+            return self._unchecked(direction, Reason.UNREACHABLE, "the check took too long")
+        except Exception as error:  # the messenger must go on, whatever happened here
+            reason = next((r for kind, r in _REASONS if isinstance(error, kind)), Reason.INTERNAL)
+            if reason is Reason.INTERNAL:
+                log.exception("a check failed")
+            return self._unchecked(direction, reason, str(error))
+        if epoch is None or hits is None:
+            return self._unchecked(direction, Reason.NO_LIST, "no epoch has been accepted on this device yet")
+        return _found(hits, epoch, direction)
+
+    async def _check(self, picture: bytes) -> tuple[Hits | None, Epoch | None]:
+        await self._look_for_update()
+        epoch = self._epoch
+        if epoch is None:
+            return None, None
+        try:
+            views = await self._decoder.margins(picture)
+        except Unreadable:
+            # Somebody who watches the traffic sees a check all the same.
+            with contextlib.suppress(TutelaError):
+                await self.cover_check()
+            raise
+        for last_try in (False, True):
+            public = bytes.fromhex(epoch.key.public)
+            pending = await asyncio.to_thread(prepare, views, epoch.manifest.parameters, public)
+            try:
+                return await self._evaluated(pending, epoch), epoch
+            except ProviderRefused as refused:
+                if last_try or refused.problem not in {"key-retired", "key-unknown"}:
+                    raise
+            # The key was rotated while this device slept: one update, then once more.
+            await self.update()
+            epoch = self._epoch
+            assert epoch is not None
+        raise AssertionError("unreachable")  # pragma: no cover
+
+    async def _evaluated(self, pending: PendingCheck, epoch: Epoch) -> Hits:
+        batch = epoch.manifest.parameters.batch
+        response = await self._client.evaluate(epoch.key.id, pending.request, batch=batch)
+        return await asyncio.to_thread(pending.finish, response, epoch.layers)
+
+    async def _look_for_update(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._updated_at is not None and now - self._updated_at < _UPDATE_SECONDS:
+            return
+        try:
+            await self.update()
+        except TutelaError as error:
+            log.info("no new epoch: %s", error)
+            if self._epoch is not None:
+                self._updated_at = now
+
+    async def _cover_checks(self) -> None:
+        while True:
+            per_day = self._epoch.manifest.policy.cover_checks_per_day if self._epoch else 0
+            delay = cover.next_delay(per_day, secrets.token_bytes)
+            if delay is None or delay > _UPDATE_SECONDS:
+                # Exponential waits have no memory: waiting a while and drawing anew is the same process.
+                await asyncio.sleep(_UPDATE_SECONDS)
+                continue
+            await asyncio.sleep(delay)
+            try:
+                await self.cover_check()
+            except TutelaError as error:
+                log.info("a cover check failed: %s", error)
+
+    def _unchecked(self, direction: Direction, reason: Reason, detail: str) -> Verdict:
+        actions = self._epoch.manifest.policy.unchecked if self._epoch else BEFORE_ANY_POLICY
+        epoch = self._epoch.manifest.epoch if self._epoch else None
+        return Verdict(Outcome.UNCHECKED, _action(actions, direction), direction, reason, epoch=epoch, detail=detail)
+
+
+def _found(hits: Hits, epoch: Epoch, direction: Direction) -> Verdict:
+    listed = hits.listed()
+    number = epoch.manifest.epoch
+    if listed is None:
+        return Verdict(Outcome.ALLOW, Action.ALLOW, direction, Reason.NOT_LISTED, epoch=number)
+    policy = epoch.manifest.policy
+    action = _action(policy.agreed if listed is ListClass.AGREED else policy.attested, direction)
+    return Verdict(Outcome(action.value), action, direction, Reason.LISTED, listed, number)
+
+
+def _action(actions: Actions, direction: Direction) -> Action:
+    return actions.outgoing if direction is Direction.OUTGOING else actions.incoming

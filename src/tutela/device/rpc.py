@@ -1,0 +1,190 @@
+"""Guard over JSON-RPC 2.0, one message a line, for clients that are not written in Python.
+
+The client calls `update`, `choose`, `check_outgoing`, `check_incoming` and `status`; pictures travel as `{"picture":
+base64}` or, when both sides see the same files, `{"path": …}`. The server calls one method of the client's:
+`openid_token`, whenever it has to sign in; the answer is what the homeserver gave for
+`/user/{userId}/openid/request_token`. Answers come in the order in which the work ends, so `id` matters.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import itertools
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from tutela.device.guard import Guard
+from tutela.device.verdict import Verdict
+from tutela.errors import TutelaError
+from tutela.language import words
+from tutela.wire.session import SignIn
+
+#: One line: the largest picture in base64, and its frame.
+MAX_LINE: Final = 64 << 20
+
+PARSE_ERROR: Final = -32700
+INVALID_REQUEST: Final = -32600
+METHOD_NOT_FOUND: Final = -32601
+INVALID_PARAMS: Final = -32602
+TUTELA_ERROR: Final = -32000
+
+
+class _Message(msgspec.Struct, omit_defaults=True):
+    jsonrpc: str = ""
+    id: int | str | None = None
+    method: str | None = None
+    params: dict[str, Any] | None = None
+    result: Any = None
+    error: dict[str, Any] | None = None
+
+
+class _Refused(Exception):
+    def __init__(self, code: int, message: str, data: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.answer = {"code": code, "message": message, **({"data": data} if data else {})}
+
+
+class RpcServer:
+    """Serves one guard to one client over a pair of streams."""
+
+    def __init__(self, reader: asyncio.StreamReader, write: Callable[[bytes], Awaitable[None]]) -> None:
+        """Read lines from `reader` (whose limit should be `MAX_LINE`) and answer through `write`."""
+        self._reader = reader
+        self._write_line = write
+        self._numbers = itertools.count(1)
+        self._asked: dict[int | str, asyncio.Future[_Message]] = {}
+        self._turn = asyncio.Lock()
+
+    async def openid_token(self) -> SignIn:
+        """Ask the client for a fresh OpenID token: the guard's `sign_in`.
+
+        Raises:
+            TutelaError: the client refused, or answered something else.
+        """
+        number = f"server-{next(self._numbers)}"
+        future: asyncio.Future[_Message] = asyncio.get_running_loop().create_future()
+        self._asked[number] = future
+        try:
+            await self._send({"jsonrpc": "2.0", "id": number, "method": "openid_token"})
+            answer = await future
+        finally:
+            del self._asked[number]
+        try:
+            token = msgspec.convert(answer.result, dict[str, Any])
+            return msgspec.convert({k: token.get(k) for k in ("matrix_server_name", "access_token")}, SignIn)
+        except msgspec.ValidationError as error:
+            raise TutelaError("the client gave no OpenID token", hint="Answer `openid_token` with one.") from error
+
+    async def serve(self, guard: Guard) -> None:
+        """Answer until the client closes its end."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                try:
+                    line = await self._reader.readline()
+                except ValueError:
+                    await self._fail(None, _Refused(INVALID_REQUEST, f"a message is longer than {MAX_LINE} bytes"))
+                    return
+                if not line:
+                    break
+                if line.strip():
+                    await self._receive(line, guard, tasks)
+            for future in self._asked.values():
+                future.cancel()
+
+    async def _receive(self, line: bytes, guard: Guard, tasks: asyncio.TaskGroup) -> None:
+        try:
+            message = msgspec.json.decode(line, type=_Message)
+        except msgspec.ValidationError as error:
+            await self._fail(None, _Refused(INVALID_REQUEST, f"not a JSON-RPC message: {error}"))
+            return
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            await self._fail(None, _Refused(PARSE_ERROR, "not JSON"))
+            return
+        if message.jsonrpc != "2.0":
+            await self._fail(message.id, _Refused(INVALID_REQUEST, 'jsonrpc must be "2.0"'))
+        elif message.method is not None:
+            tasks.create_task(self._answer(message, guard))
+        elif message.id is not None and (waiting := self._asked.get(message.id)) is not None:
+            if not waiting.done():
+                waiting.set_result(message)
+        else:
+            await self._fail(message.id, _Refused(INVALID_REQUEST, "neither a call nor an answer to one"))
+
+    async def _answer(self, message: _Message, guard: Guard) -> None:
+        try:
+            result = await _call(message.method or "", message.params or {}, guard)
+        except _Refused as refused:
+            await self._fail(message.id, refused)
+        except TutelaError as error:
+            await self._fail(
+                message.id, _Refused(TUTELA_ERROR, error.message, {"code": error.code, "hint": error.hint})
+            )
+        else:
+            if message.id is not None:
+                await self._send({"jsonrpc": "2.0", "id": message.id, "result": result})
+
+    async def _fail(self, number: int | str | None, refused: _Refused) -> None:
+        await self._send({"jsonrpc": "2.0", "id": number, "error": refused.answer})
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        async with self._turn:
+            await self._write_line(msgspec.json.encode(message) + b"\n")
+
+
+async def _call(method: str, params: dict[str, Any], guard: Guard) -> dict[str, Any]:
+    match method:
+        case "status":
+            return _status(guard)
+        case "update":
+            await guard.update()
+            return _status(guard)
+        case "choose":
+            guard.choose(await _picture(params))
+            return {}
+        case "check_outgoing":
+            return _verdict(await guard.check_outgoing(await _picture(params)), params)
+        case "check_incoming":
+            return _verdict(await guard.check_incoming(await _picture(params)), params)
+    raise _Refused(METHOD_NOT_FOUND, f"there is no method {method!r:.80}")
+
+
+async def _picture(params: dict[str, Any]) -> bytes:
+    match params:
+        case {"picture": str(text)}:
+            try:
+                return base64.b64decode(text, validate=True)
+            except (binascii.Error, ValueError) as error:
+                raise _Refused(INVALID_PARAMS, "`picture` is not base64") from error
+        case {"path": str(path)}:
+            try:
+                return await asyncio.to_thread(Path(path).read_bytes)
+            except (OSError, ValueError) as error:
+                raise _Refused(INVALID_PARAMS, f"{path!r:.200} cannot be read") from error
+    raise _Refused(INVALID_PARAMS, "give the picture as `picture` (base64) or `path`")
+
+
+def _status(guard: Guard) -> dict[str, Any]:
+    epoch = guard.epoch
+    if epoch is None:
+        return {"epoch": None}
+    manifest = epoch.manifest
+    return {"epoch": manifest.epoch, "created": manifest.created, "policy": msgspec.to_builtins(manifest.policy)}
+
+
+def _verdict(verdict: Verdict, params: dict[str, Any]) -> dict[str, Any]:
+    language = words(str(params.get("language", "en")))
+    return {
+        "outcome": verdict.outcome.value,
+        "action": verdict.action.value,
+        "reason": verdict.reason.value,
+        "list_class": verdict.list_class.value if verdict.list_class else None,
+        "epoch": verdict.epoch,
+        "title": verdict.title(language),
+        "text": verdict.text(language),
+        "detail": verdict.detail,
+    }
