@@ -78,6 +78,11 @@ def key_pair(secret: bytes) -> KeyPair:
     return KeyPair(secret, _base(secret))
 
 
+def key_id(public: bytes) -> str:
+    """Return the short name of a public key: the first 8 bytes of its SHA-256, in hexadecimal."""
+    return hashlib.sha256(public).digest()[:8].hex()
+
+
 def check_public_key(public: bytes) -> None:
     """Raise `InvalidKey` unless `public` encodes a non-identity element."""
     try:

@@ -104,6 +104,15 @@ class SegmentEntry(Document, frozen=True):
     digest: Hex32
 
 
+class SubmissionHead(Document, frozen=True):
+    """The last submission of one authority that went into an epoch; with it, all those before."""
+
+    authority: AuthorityId
+    number: Annotated[int, msgspec.Meta(ge=1, le=1 << 40)]
+    digest: Hex32
+    """SHA-256 of the submission's payload."""
+
+
 class Authority(Document, frozen=True):
     """A list authority, as the provider admits it and as a trust root knows it."""
 
@@ -131,6 +140,8 @@ class Manifest(Document, frozen=True):
     merge_factor: Annotated[int, msgspec.Meta(ge=2, le=64)]
     """Layers are merged while the one before is smaller than this many times the last."""
     authorities: tuple[Authority, ...]
+    submissions: tuple[SubmissionHead, ...]
+    """What the lists were made from, in order of authority."""
 
 
 class TrustRoot(Document, frozen=True):
