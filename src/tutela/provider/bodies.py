@@ -1,0 +1,50 @@
+"""Reading a request's body, after its type and size were checked, and never more of it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from starlette.requests import Request
+
+from tutela.provider.errors import LengthRequired, SlowBody, WrongContentType
+from tutela.wire.errors import MalformedMessage, OversizedMessage
+
+#: A body may take this long to arrive.
+SECONDS: Final = 20.0
+
+
+def declared_bytes(request: Request, content_type: str) -> int:
+    """Return the size that the request's body is said to have. Nothing of it is read.
+
+    Raises:
+        WrongContentType: not of `content_type`.
+        LengthRequired: it does not say.
+    """
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != content_type:
+        raise WrongContentType(f"the body must be of type {content_type}")
+    length = request.headers.get("content-length", "")
+    if not (length.isascii() and length.isdigit()):
+        raise LengthRequired("the body's length must be given", hint="Send a Content-Length header.")
+    return int(length[:20])
+
+
+async def read(request: Request, declared: int, *, seconds: float = SECONDS) -> bytes:
+    """Return the body, which must have the size that was declared.
+
+    Raises:
+        SlowBody: it did not arrive in time.
+        OversizedMessage, MalformedMessage: it is longer or shorter than declared.
+    """
+    body = bytearray()
+    try:
+        async with asyncio.timeout(seconds):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > declared:
+                    raise OversizedMessage("the body is longer than its Content-Length")
+    except TimeoutError as error:
+        raise SlowBody("the body did not arrive in time", hint="Try again.") from error
+    if len(body) < declared:
+        raise MalformedMessage("the body is shorter than its Content-Length")
+    return bytes(body)

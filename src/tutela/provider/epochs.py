@@ -1,0 +1,138 @@
+"""What is published: manifests, the segments they name, and which keys answer.
+
+Reading only. `publishing` writes; it may be another process, so that nothing here is remembered for longer than the
+database says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import func, select
+
+from tutela.provider.clock import Clock
+from tutela.provider.database import Database
+from tutela.provider.errors import (
+    KeyRetired,
+    NothingPublished,
+    StorageUnavailable,
+    UnknownEpoch,
+    UnknownKey,
+    UnknownSegment,
+)
+from tutela.provider.segments import DIGEST, SegmentFiles
+from tutela.provider.tables import Epoch, Key, Segment
+from tutela.wire import document, envelope, limits
+from tutela.wire.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class Published:
+    """One published epoch."""
+
+    number: int
+    digest: str
+    """SHA-256 of the manifest's payload."""
+    envelope: bytes
+    """DSSE JSON, as devices fetch it."""
+    manifest: Manifest
+
+    @property
+    def envelope_digest(self) -> str:
+        """SHA-256 of the envelope: it changes when a signature is added."""
+        return hashlib.sha256(self.envelope).hexdigest()
+
+
+@dataclass(frozen=True)
+class SegmentFile:
+    """A segment's file, and what the system says of it."""
+
+    path: Path
+    stat: os.stat_result
+
+
+class Epochs:
+    """Reads what is published. Safe to share between threads."""
+
+    def __init__(self, database: Database, files: SegmentFiles, clock: Clock) -> None:
+        """Read from `database` and `files`."""
+        self._database = database
+        self._files = files
+        self._clock = clock
+        self._newest: Published | None = None
+
+    def newest(self) -> Published:
+        """Return the newest epoch.
+
+        Raises:
+            NothingPublished: there is none.
+        """
+        with self._database.reading() as connection:
+            number = connection.scalar(select(func.max(Epoch.number)))
+            if number is None:
+                raise NothingPublished(
+                    "no epoch has been published yet", hint="The operator publishes one with `tutela provider publish`."
+                )
+            row = connection.execute(select(Epoch.digest, Epoch.envelope).where(Epoch.number == number)).one()
+        known = self._newest
+        if known is None or (known.number, known.digest, known.envelope) != (number, row.digest, row.envelope):
+            known = self._newest = _published(number, row.digest, row.envelope)
+        return known
+
+    def at(self, number: int) -> Published:
+        """Return the epoch of this number.
+
+        Raises:
+            UnknownEpoch: it never was, or is not kept any more.
+        """
+        with self._database.reading() as connection:
+            row = connection.execute(select(Epoch.digest, Epoch.envelope).where(Epoch.number == number)).one_or_none()
+        if row is None:
+            raise UnknownEpoch(f"epoch {number} is not kept here", hint="Fetch /v1/manifest for the newest.")
+        return _published(number, row.digest, row.envelope)
+
+    def segment(self, digest: str) -> SegmentFile:
+        """Return the file of a published segment.
+
+        Raises:
+            UnknownSegment: no kept epoch names it.
+            StorageUnavailable: its file is missing.
+        """
+        row = None
+        if DIGEST.fullmatch(digest):
+            with self._database.reading() as connection:
+                row = connection.scalar(select(Segment.size).where(Segment.digest == digest))
+        if row is None:
+            raise UnknownSegment("no such segment is kept here", hint="Fetch /v1/manifest for the segments in use.")
+        path = self._files.path(digest)
+        try:
+            return SegmentFile(path, path.stat())
+        except OSError as error:
+            raise StorageUnavailable(
+                f"the file of segment {digest} is missing", hint="Publish the newest epoch again: that restores it."
+            ) from error
+
+    def check_key(self, key_id: str) -> None:
+        """Pass if the key answers now.
+
+        Raises:
+            UnknownKey: it was never published.
+            KeyRetired: it has been replaced, and its time is over.
+        """
+        with self._database.reading() as connection:
+            row = connection.execute(select(Key.retires).where(Key.id == key_id)).one_or_none()
+        if row is None:
+            raise UnknownKey("no key of this id was ever published here", hint="Fetch /v1/manifest for the key in use.")
+        if row.retires is not None and row.retires <= self._clock():
+            raise KeyRetired(
+                "this key has been replaced and does not answer any more", hint="Fetch /v1/manifest for the key in use."
+            )
+
+
+def _published(number: int, digest: str, data: bytes) -> Published:
+    # Verified when it was published; the database is the provider's own.
+    payload = envelope.decode(data).unverified_payload
+    return Published(number, digest, data, document.decode(payload, Manifest, limit=limits.MANIFEST_BYTES))

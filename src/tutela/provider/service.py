@@ -1,0 +1,138 @@
+"""The parts of a provider, put together."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Self
+
+import httpx
+
+from tutela.matching.voprf import RandomBytes
+from tutela.provider import retention
+from tutela.provider.allowance import Allowances
+from tutela.provider.clock import Clock, system_clock
+from tutela.provider.database import Database
+from tutela.provider.epochs import Epochs
+from tutela.provider.errors import SettingsError
+from tutela.provider.evaluation import Evaluator
+from tutela.provider.keys import KeyStore
+from tutela.provider.openid import OpenIdVerifier
+from tutela.provider.publishing import Collection, Publication, Publisher
+from tutela.provider.segments import SegmentFiles
+from tutela.provider.sessions import Sessions
+from tutela.provider.settings import Settings
+from tutela.wire import document, limits
+from tutela.wire.envelope import Envelope
+from tutela.wire.errors import WireError
+from tutela.wire.manifest import TrustRoot
+
+
+@dataclass(frozen=True)
+class Provider:
+    """One provider, open on its data. Close it."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    keys: KeyStore
+    epochs: Epochs
+    sessions: Sessions
+    openid: OpenIdVerifier
+    evaluator: Evaluator
+    publisher: Publisher
+
+    @classmethod
+    def open(
+        cls,
+        settings: Settings,
+        *,
+        clock: Clock = system_clock,
+        random: RandomBytes = secrets.token_bytes,
+        transport: httpx.AsyncBaseTransport | None = None,
+        busy_seconds: float = 5.0,
+    ) -> Self:
+        """Open the data folder, bringing the database's tables up to date; homeservers are asked over `transport`.
+
+        Raises:
+            SettingsError: there is no such folder, or the database's address is wrong.
+            StorageUnavailable: the database cannot be used.
+        """
+        if not settings.data.is_dir():
+            raise SettingsError(f"there is no folder {settings.data}", hint="Make it with `tutela provider init`.")
+        database = Database(settings.database_url, busy_seconds=busy_seconds)
+        database.migrate()
+        files = SegmentFiles(settings.segments)
+        keys = KeyStore(settings.keys)
+        epochs = Epochs(database, files, clock)
+        return cls(
+            settings=settings,
+            clock=clock,
+            database=database,
+            keys=keys,
+            epochs=epochs,
+            sessions=Sessions(
+                database,
+                clock,
+                random,
+                settings.session_seconds,
+                settings.sessions_per_account,
+                settings.spent_token_seconds,
+            ),
+            openid=OpenIdVerifier.over(
+                # No environment: a proxy variable must not be able to redirect tokens.
+                transport or httpx.AsyncHTTPTransport(trust_env=False),
+                settings.homeservers,
+                seconds=settings.homeserver_seconds,
+            ),
+            evaluator=Evaluator(
+                epochs,
+                Allowances(database, clock),
+                keys,
+                random=random,
+                threads=settings.evaluation_threads,
+                queue=settings.evaluation_queue,
+            ),
+            publisher=Publisher(database, files, keys, epochs, clock),
+        )
+
+    def publish(self, envelope: Envelope, segments: dict[str, bytes]) -> Publication:
+        """Publish an epoch, judged by the provider's own trust root; see `publishing.Publisher.publish`."""
+        return self.publisher.publish(envelope, segments, trust_root(self.settings))
+
+    def collect(self, *, retired_keys: bool = False) -> Collection:
+        """Remove what is no longer needed; see `publishing.Publisher.collect`."""
+        return self.publisher.collect(self.settings.kept_epochs, retired_keys=retired_keys)
+
+    def forget(self) -> int:
+        """Erase what is known of accounts and serves nothing any more."""
+        return retention.forget(self.database, self.clock())
+
+    def close(self) -> None:
+        """Let checks under way finish, and close the database."""
+        self.evaluator.close()
+        self.database.close()
+
+
+def trust_root(settings: Settings) -> TrustRoot:
+    """Read the trust root that the settings name.
+
+    Raises:
+        SettingsError: it is missing, malformed, or another provider's.
+    """
+    try:
+        data = settings.trust_root.read_bytes()
+        root = document.decode(data, TrustRoot, limit=limits.MANIFEST_BYTES, canonical=False)
+    except OSError as error:
+        raise SettingsError(
+            f"cannot read the trust root {settings.trust_root}: {error.strerror}",
+            hint="`tutela list` writes one; `trust_root` in the settings names it.",
+        ) from error
+    except WireError as error:
+        raise SettingsError(f"{settings.trust_root} is no trust root: {error}") from error
+    if root.provider != settings.name:
+        raise SettingsError(
+            f"the trust root is that of {root.provider!r:.80}, and this provider is {settings.name!r:.80}",
+            hint="Set `name` to the name that the list authorities sign.",
+        )
+    return root

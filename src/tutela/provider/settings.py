@@ -1,0 +1,192 @@
+"""What the operator chooses: one TOML file, each line of which an environment variable can override.
+
+`TUTELA_PROVIDER_PORT=9000` overrides `port`; `TUTELA_PROVIDER_HOMESERVERS` is written
+`example.org=https://matrix.example.org,example.net=…`. Relative paths start at the file's folder.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from tutela.provider.errors import SettingsError
+
+FILE: Final = "provider.toml"
+ENVIRONMENT: Final = "TUTELA_PROVIDER_"
+
+_HINT: Final = "docs/provider.md describes every setting; `tutela provider init` writes a file to start from."
+
+
+def _doc(text: str) -> dict[str, str]:
+    return {"doc": text}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings of one provider.
+
+    Raises:
+        SettingsError: a value is out of its bounds.
+    """
+
+    name: str = field(
+        metadata=_doc("The provider's name, as manifests and trust roots spell it: usually its Matrix server name.")
+    )
+    data: Path = field(metadata=_doc("The folder that holds keys, segments and, by default, the database."))
+    homeservers: dict[str, str] = field(
+        metadata=_doc("The homeservers whose users may sign in: Matrix server name = address where it is reached.")
+    )
+    trust_root: Path = field(
+        metadata=_doc("The trust root (JSON): which list authorities must have signed an epoch before it is published.")
+    )
+    database: str = field(
+        default="",
+        repr=False,  # it may hold a password
+        metadata=_doc("SQLAlchemy address of the database; empty: SQLite in the data folder."),
+    )
+    host: str = field(
+        default="127.0.0.1",
+        metadata=_doc("The address to listen at. Keep it on loopback, behind a reverse proxy with TLS."),
+    )
+    port: int = field(default=8470, metadata=_doc("The port to listen at; 0 takes a free one."))
+    session_seconds: int = field(default=3600, metadata=_doc("How long a session lasts."))
+    sessions_per_account: int = field(
+        default=16, metadata=_doc("Sessions an account may have at once; a new one ends the oldest.")
+    )
+    spent_token_seconds: int = field(
+        default=7200,
+        metadata=_doc("How long the digest of an exchanged sign-in token is kept: longer than a token can live."),
+    )
+    homeserver_seconds: int = field(default=5, metadata=_doc("How long a homeserver may take to answer."))
+    evaluation_threads: int = field(default=2, metadata=_doc("Checks evaluated at once; about one for each core."))
+    evaluation_queue: int = field(
+        default=64, metadata=_doc("Checks that may wait for a thread before others are sent away.")
+    )
+    kept_epochs: int = field(default=8, metadata=_doc("How many of the newest epochs `gc` keeps, with their segments."))
+    access_log: str = field(
+        default="-",
+        metadata=_doc("Where the access log goes: a file, `-` for standard output, empty for nowhere."),
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse early."""
+        if not 0 < len(self.name) <= 255:
+            raise SettingsError("`name` must have between 1 and 255 characters", hint=_HINT)
+        for server, address in self.homeservers.items():
+            _check_homeserver(server, address)
+        for name, (least, most) in _BOUNDS.items():
+            value = getattr(self, name)
+            if not least <= value <= most:
+                raise SettingsError(f"`{name}` must lie between {least} and {most}, not be {value}", hint=_HINT)
+
+    @property
+    def database_url(self) -> str:
+        """The address of the database."""
+        return self.database or f"sqlite:///{self.data / 'provider.sqlite'}"
+
+    @property
+    def keys(self) -> Path:
+        """The folder of the OPRF's secret keys."""
+        return self.data / "keys"
+
+    @property
+    def segments(self) -> Path:
+        """The folder of segment files."""
+        return self.data / "segments"
+
+
+_BOUNDS: Final = {
+    "port": (0, 65_535),
+    "session_seconds": (60, 86_400),
+    "sessions_per_account": (1, 1_000),
+    "spent_token_seconds": (3_600, 30 * 86_400),
+    "homeserver_seconds": (1, 60),
+    "evaluation_threads": (1, 256),
+    "evaluation_queue": (1, 10_000),
+    "kept_epochs": (1, 1_000),
+}
+
+
+def described() -> dict[str, str]:
+    """Return what each setting means, by name."""
+    return {f.name: f.metadata["doc"] for f in dataclasses.fields(Settings)}
+
+
+def load(path: Path, environ: Mapping[str, str]) -> Settings:
+    """Read the settings from a TOML file and the environment, which prevails.
+
+    Raises:
+        SettingsError: no such file, not TOML, a missing, unknown or ill-typed setting.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"cannot read the settings in {path}: {error}",
+            hint="Make them with `tutela provider init`, or name the file with --config.",
+        ) from error
+    try:
+        values: dict[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path} is not TOML: {error}", hint=_HINT) from error
+    return of_values(values | _from_environment(environ), base=path.parent)
+
+
+def of_values(values: Mapping[str, Any], *, base: Path) -> Settings:
+    """Return the settings with these values; relative paths start at `base`. Raises as `load`."""
+    known = described()
+    for name in values:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            raise SettingsError(
+                f"there is no setting `{name}`", hint=f"Did you mean `{near[0]}`? {_HINT}" if near else _HINT
+            )
+    placed = dict(values)
+    for name in ("data", "trust_root"):
+        if isinstance(placed.get(name), str):
+            placed[name] = base / placed[name]
+    if isinstance(log := placed.get("access_log"), str) and log not in ("", "-"):
+        placed["access_log"] = str(base / log)
+    try:
+        return msgspec.convert(placed, Settings, strict=False, dec_hook=_path)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"a setting is missing or ill-typed: {error}", hint=_HINT) from error
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for variable, text in environ.items():
+        if not variable.startswith(ENVIRONMENT):
+            continue
+        name = variable.removeprefix(ENVIRONMENT).lower()
+        values[name] = _pairs(text) if name == "homeservers" else text
+    return values
+
+
+def _pairs(text: str) -> dict[str, str]:
+    pairs = [pair.partition("=") for pair in text.split(",") if pair.strip()]
+    return {server.strip(): address.strip() for server, _, address in pairs}
+
+
+def _check_homeserver(server: str, address: str) -> None:
+    parts = urlsplit(address)
+    if not 0 < len(server) <= 255:
+        raise SettingsError("a homeserver's name must have between 1 and 255 characters", hint=_HINT)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise SettingsError(
+            f"the address of the homeserver {server} must look like https://matrix.example.org", hint=_HINT
+        )
+
+
+def _path(kind: type, value: Any) -> Any:
+    if kind is Path and isinstance(value, str | Path):
+        return Path(value)
+    raise NotImplementedError(kind)
