@@ -24,6 +24,7 @@ from __future__ import annotations
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from tutela.lists import canonical, errors
+from tutela.lists.authority import public_key_of
 from tutela.lists.consistency import check_manifest
 from tutela.lists.epoch import digest_of
 from tutela.wire import document, limits
@@ -85,7 +86,7 @@ def check_segment(entry: SegmentEntry, data: bytes) -> None:
 def _authorities_by_key(root: TrustRoot) -> dict[str, tuple[Ed25519PublicKey, Authority]]:
     by_key: dict[str, tuple[Ed25519PublicKey, Authority]] = {}
     for authority in root.authorities:
-        public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(authority.public_key))
+        public = public_key_of(authority)
         by_key[key_id(public)] = (public, authority)
     ids = {authority.id for authority in root.authorities}
     if len(by_key) != len(root.authorities) or len(ids) != len(root.authorities):

@@ -11,7 +11,7 @@ from tutela.matching import voprf
 from tutela.matching.errors import InvalidKey, MatchingError
 from tutela.matching.shield import scheme_of
 from tutela.wire import limits
-from tutela.wire.manifest import Manifest
+from tutela.wire.manifest import Agreement, Manifest, Parameters
 from tutela.wire.submission import ListClass
 
 
@@ -22,18 +22,22 @@ def check_manifest(manifest: Manifest) -> None:
         WeakRule: the rule lists what fewer than two authorities of different jurisdictions vouch for.
         InconsistentManifest: anything else that does not fit.
     """
-    rule = manifest.agreement
+    check_rule(manifest.agreement)
+    _require((manifest.epoch == 1) == (manifest.previous is None), "only the first epoch has none before it")
+    _check_times(manifest)
+    check_parameters(manifest.parameters)
+    _check_authorities(manifest)
+    _check_keys(manifest)
+    _check_lists(manifest)
+
+
+def check_rule(rule: Agreement) -> None:
+    """Raise `WeakRule` if a rule lists what fewer than two authorities of different jurisdictions vouch for."""
     if rule.authorities < defaults.LEAST_AUTHORITIES or rule.jurisdictions < defaults.LEAST_JURISDICTIONS:
         raise WeakRule(
             f"the rule asks for {rule.authorities} authorities of {rule.jurisdictions} jurisdictions; "
             f"no less than {defaults.LEAST_AUTHORITIES} of {defaults.LEAST_JURISDICTIONS} will do"
         )
-    _require((manifest.epoch == 1) == (manifest.previous is None), "only the first epoch has none before it")
-    _check_times(manifest)
-    _check_parameters(manifest)
-    _check_authorities(manifest)
-    _check_keys(manifest)
-    _check_lists(manifest)
 
 
 def _check_times(manifest: Manifest) -> None:
@@ -44,8 +48,8 @@ def _check_times(manifest: Manifest) -> None:
         raise InconsistentManifest(error.message) from error
 
 
-def _check_parameters(manifest: Manifest) -> None:
-    parameters = manifest.parameters
+def check_parameters(parameters: Parameters) -> None:
+    """Raise `InconsistentManifest` if the matching parameters do not fit together."""
     try:
         scheme_of(parameters)
     except MatchingError as error:

@@ -39,6 +39,30 @@ class BadKeyFile(ListError):
     code: ClassVar[str] = "key-file"
 
 
+class UnreadableFeed(ListError):
+    """A CSV file that cannot be read as a list of hashes."""
+
+    code: ClassVar[str] = "feed"
+
+
+class StorageFailed(ListError):
+    """A file could not be written or read."""
+
+    code: ClassVar[str] = "storage"
+
+
+class WorkspaceDamaged(ListError):
+    """The folder of a list is not one, or a file in it is not what it should be."""
+
+    code: ClassVar[str] = "workspace"
+
+
+class AlreadyThere(ListError):
+    """Something that must not be replaced is there already."""
+
+    code: ClassVar[str] = "already-there"
+
+
 class SubmissionRefused(ListError):
     """A submission that cannot be taken."""
 
@@ -262,9 +286,15 @@ class KeyHistory(AuditFailed):
 
 
 class SubmissionsDropped(AuditFailed):
-    """It rests on fewer submissions than the epoch before, or on others than those held here."""
+    """It rests on fewer submissions than the epoch before."""
 
     code: ClassVar[str] = "submissions-dropped"
+
+
+class SubmissionsUnknown(AuditFailed):
+    """It rests on submissions that are not held here, or on others than those held here."""
+
+    code: ClassVar[str] = "submissions-unknown"
 
 
 class OneVouchOnly(AuditFailed):
@@ -333,7 +363,7 @@ class FilterMismatch(AuditFailed):
     code: ClassVar[str] = "filter-mismatch"
 
 
-class SegmentMismatch(AuditFailed):
+class SegmentMismatch(ListError):
     """A segment file is not the one whose digest and size the manifest binds."""
 
     code: ClassVar[str] = "segment-mismatch"

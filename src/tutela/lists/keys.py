@@ -29,14 +29,15 @@ class KeyRing:
     retiring: tuple[RetiringKey, ...] = ()
 
     def rotated(self, new: voprf.KeyPair, *, retires: str) -> KeyRing:
-        """Return the ring with a new current key; the one before answers until `retires`.
+        """Return the ring with a new current key; the one before answers until `retires`, and no older one longer.
 
         Raises:
             BuildRefused: the new key was on the ring before.
         """
         if new.public in {self.current.public, *(key.pair.public for key in self.retiring)}:
             raise BuildRefused("a rotation needs a new key")
-        return KeyRing(new, (RetiringKey(self.current, retires), *self.retiring))
+        older = tuple(RetiringKey(key.pair, min(key.retires, retires)) for key in self.retiring)
+        return KeyRing(new, (RetiringKey(self.current, retires), *older))
 
     def published(self, at: str) -> tuple[OprfKey, ...]:
         """Return the public keys as a manifest of time `at` names them.

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tutela.lists import errors
+from tutela.lists.authority import public_key_of
 from tutela.wire import document, envelope, limits
 from tutela.wire.errors import BadSignature, WireError
 from tutela.wire.manifest import Agreement, Authority, SubmissionHead
@@ -109,7 +110,7 @@ def unverified_author(signed: envelope.Envelope) -> str:
 
 def _verified(authority: Authority, signed: envelope.Envelope) -> tuple[Submission, str]:
     """Return the submission that `authority` signed, and its digest."""
-    key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(authority.public_key))
+    key = public_key_of(authority)
     try:
         payload, signers = envelope.verify(signed, SUBMISSION_TYPE, {envelope.key_id(key): key})
     except BadSignature as error:

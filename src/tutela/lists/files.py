@@ -1,0 +1,219 @@
+"""Writing files so that a killed process or a full disk leaves the old file or the new one, never half of one."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from tutela.lists.errors import AlreadyThere, BadKeyFile, StorageFailed
+
+PUBLIC: Final = 0o644
+SECRET: Final = 0o600
+_PART: Final = ".part"
+
+
+def write(path: Path, data: bytes, *, mode: int = PUBLIC) -> None:
+    """Replace the file at `path` by `data`, durably, at one moment.
+
+    Raises:
+        StorageFailed: it could not be written; what was there stays.
+    """
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_PART}")
+    try:
+        try:
+            _write_synced(part, data, mode)
+            part.replace(path)
+            _sync_folder(path.parent)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise failed(path, error) from error
+
+
+def create(path: Path, data: bytes, *, mode: int = PUBLIC) -> None:
+    """Write a file that must not be there yet.
+
+    Raises:
+        AlreadyThere: something is there.
+        StorageFailed: it could not be written; nothing is left of it.
+    """
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_PART}")
+    try:
+        try:
+            _write_synced(part, data, mode)
+            _move_to_free_name(part, path)
+            _sync_folder(path.parent)
+        finally:
+            part.unlink(missing_ok=True)
+    except FileExistsError as error:
+        raise AlreadyThere(f"{path} is there already", hint="choose another name") from error
+    except OSError as error:
+        raise failed(path, error) from error
+
+
+def read(path: Path, *, limit: int) -> bytes:
+    """Return a file's bytes.
+
+    Raises:
+        StorageFailed: it is not there, cannot be read, or has more than `limit` bytes.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise failed(path, error) from error
+    if len(data) > limit:
+        raise StorageFailed(f"{path} has more than {limit} bytes")
+    return data
+
+
+def read_secret(path: Path) -> bytes:
+    """Return the bytes of a key file.
+
+    Raises:
+        BadKeyFile: it is not there, or other users can read it.
+    """
+    try:
+        with path.open("rb") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            data = file.read(1 << 16)
+    except OSError as error:
+        raise BadKeyFile(f"cannot read the key file {path}: {error.strerror}") from error
+    if mode & 0o077:
+        raise BadKeyFile(f"other users can read the key file {path}", hint=f"run: chmod 600 {path}")
+    return data
+
+
+def create_folder(path: Path, contents: Mapping[str, bytes | Path]) -> None:
+    """Make a folder with files by relative name; it appears whole or not at all.
+
+    A `Path` among the contents is a file that did not change: it is linked, or copied where links are not possible.
+
+    Raises:
+        AlreadyThere: the folder is there.
+        StorageFailed: it could not be written; nothing is left of it.
+    """
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_PART}")
+    try:
+        try:
+            part.mkdir(parents=True)
+            for name, content in contents.items():
+                target = part / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                if isinstance(content, bytes):
+                    _write_synced(target, content, PUBLIC)
+                else:
+                    _link_or_copy(content, target)
+            for folder in [part, *(one for one in part.rglob("*") if one.is_dir())]:
+                _sync_folder(folder)
+            if path.exists():
+                raise AlreadyThere(f"{path} is there already")
+            part.rename(path)
+            _sync_folder(path.parent)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    except OSError as error:
+        raise failed(path, error) from error
+
+
+def remove_folder(path: Path) -> None:
+    """Make a folder disappear at one moment, then delete what was in it.
+
+    Raises:
+        StorageFailed: it could not be moved away.
+    """
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_PART}")
+    try:
+        path.rename(part)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise failed(path, error) from error
+    shutil.rmtree(part, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def exclusively(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock: one writer at a time; a killed one lets go of it.
+
+    Raises:
+        StorageFailed: another process holds it.
+    """
+    path = folder / ".lock"
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, PUBLIC)
+    except OSError as error:
+        raise failed(path, error) from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StorageFailed(
+                f"another process is writing to {folder}", hint="wait for it to end, then try again"
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed writers left behind. The caller holds the lock."""
+    for left in folder.glob(f".*{_PART}"):
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+
+
+def failed(path: Path, error: OSError) -> StorageFailed:
+    """Return what to say about a file that could not be written or read."""
+    hint = {
+        errno.ENOSPC: "the disk is full: make room, then run the same command again",
+        errno.EDQUOT: "your quota is used up: make room, then run the same command again",
+        errno.EACCES: "check who may read and write there",
+        errno.EROFS: "the disk is mounted read-only",
+    }.get(error.errno or 0)
+    return StorageFailed(f"{path}: {error.strerror or error}", hint=hint)
+
+
+def _write_synced(path: Path, data: bytes, mode: int) -> None:
+    # The mode holds from the first moment, so that a secret is never readable by others.
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _move_to_free_name(part: Path, path: Path) -> None:
+    # A link fails where a rename would replace; some file systems have no links.
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+        part.replace(path)
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        _write_synced(target, source.read_bytes(), PUBLIC)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
