@@ -1,0 +1,6 @@
+"""A guarded end-to-end encrypted Matrix client, over matrix-nio.
+
+`client.GuardedClient` is what an application uses. Around it: `cross_signing` and `signed_json` (pure), `identities`
+(whom to trust, pure), `key_store` (what is kept on disk, encrypted), `media` (encrypted attachments), `timeline`
+(what the application is shown), `transport` (all that touches nio), and `homeserver` (a local Synapse to try it on).
+"""
