@@ -4,11 +4,10 @@ import hashlib
 
 import numpy as np
 import pytest
-import rbcl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tutela.matching import fuse, voprf
+from tutela.matching import fuse, sodium, voprf
 from tutela.matching.errors import InvalidElement, InvalidProof, MatchingError
 from tutela.matching.shield import Hits, Layer, prepare, scheme_of
 from tutela.wire.check import CheckRequest, CheckResponse, request_bytes
@@ -109,17 +108,17 @@ def test_any_request_can_be_explained_by_any_picture(monkeypatch: pytest.MonkeyP
     With points whose discrete logarithms we know, we compute the blinds under which the very request that was made
     for one picture would have been made for another. They exist for every picture, each as likely as the next.
     """
-    monkeypatch.setattr(voprf, "hash_to_group", lambda data: rbcl.crypto_scalarmult_ristretto255_base(logarithm(data)))
+    monkeypatch.setattr(voprf, "hash_to_group", lambda data: sodium.multiply_base(logarithm(data)))
     seen, other = prepare([picture(1)], PARAMETERS, KEYS.public), prepare([picture(2)], PARAMETERS, KEYS.public)
     elements = CheckRequest.decode(seen.request, batch=PARAMETERS.batch).elements
-    multiply, invert = rbcl.crypto_core_ristretto255_scalar_mul, rbcl.crypto_core_ristretto255_scalar_invert
+    multiply, invert = sodium.scalar_multiply, sodium.scalar_invert
     for blinded, mine, theirs, element in zip(seen._blinded, seen._inputs, other._inputs, elements, strict=True):
         blind = multiply(multiply(blinded.blind, logarithm(mine)), invert(logarithm(theirs)))
-        assert rbcl.crypto_scalarmult_ristretto255(blind, voprf.hash_to_group(theirs)) == element
+        assert sodium.multiply(blind, voprf.hash_to_group(theirs)) == element
 
 
 def logarithm(data: bytes) -> bytes:
-    return rbcl.crypto_core_ristretto255_scalar_reduce(hashlib.sha512(data).digest())
+    return sodium.scalar_reduce(hashlib.sha512(data).digest())
 
 
 def test_two_checks_of_one_picture_share_nothing():

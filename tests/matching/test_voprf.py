@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -141,3 +144,9 @@ def test_batches_have_bounds():
 
 def test_the_secret_is_not_shown():
     assert KEYS.secret.hex() not in repr(KEYS)
+
+
+def test_loading_the_library_leaves_no_file_behind(tmp_path: Path):
+    program = "import tutela.matching.voprf"
+    subprocess.run([sys.executable, "-c", program], check=True, env={**os.environ, "TMPDIR": str(tmp_path)})
+    assert list(tmp_path.iterdir()) == []

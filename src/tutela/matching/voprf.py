@@ -12,8 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import rbcl
-
+from tutela.matching import sodium
 from tutela.matching.errors import InvalidElement, InvalidKey, InvalidProof
 
 ELEMENT_BYTES: Final = 32
@@ -95,13 +94,13 @@ def check_element(element: bytes) -> None:
     """Raise `InvalidElement` unless `element` is the canonical encoding of a non-identity element."""
     if len(element) != ELEMENT_BYTES or element == _IDENTITY:
         raise InvalidElement("not a non-identity element of ristretto255")
-    if not rbcl.crypto_core_ristretto255_is_valid_point(element):
+    if not sodium.is_element(element):
         raise InvalidElement("not a non-identity element of ristretto255")
 
 
 def hash_to_group(data: bytes) -> bytes:
     """Return the element that `data` hashes to (section 4.1: expand_message_xmd with SHA-512, then the one-way map)."""
-    element: bytes = rbcl.crypto_core_ristretto255_from_hash(_expand(data, _HASH_TO_GROUP))
+    element: bytes = sodium.element_of_hash(_expand(data, _HASH_TO_GROUP))
     return element
 
 
@@ -192,8 +191,8 @@ def prove(
     second = _multiply(keys.secret, composite)
     nonce = random_scalar(random)
     challenge = _challenge(keys.public, composite, second, _base(nonce), _multiply(nonce, composite))
-    product = rbcl.crypto_core_ristretto255_scalar_mul(challenge, keys.secret)
-    response: bytes = rbcl.crypto_core_ristretto255_scalar_sub(nonce, product)
+    product = sodium.scalar_multiply(challenge, keys.secret)
+    response: bytes = sodium.scalar_subtract(nonce, product)
     return challenge + response
 
 
@@ -206,7 +205,7 @@ def random_scalar(random: RandomBytes = secrets.token_bytes) -> bytes:
 
 def random_element(random: RandomBytes = secrets.token_bytes) -> bytes:
     """Return a uniform element: what pads a batch, indistinguishable from a blinded one."""
-    element: bytes = rbcl.crypto_core_ristretto255_from_hash(random(64))
+    element: bytes = sodium.element_of_hash(random(64))
     return element
 
 
@@ -228,7 +227,7 @@ def _hash_to_scalar(message: bytes, tag: bytes = _HASH_TO_SCALAR) -> bytes:
 
 
 def _reduce_wide(wide: bytes) -> bytes:
-    scalar: bytes = rbcl.crypto_core_ristretto255_scalar_reduce(wide)
+    scalar: bytes = sodium.scalar_reduce(wide)
     return scalar
 
 
@@ -254,7 +253,7 @@ def _multiply(scalar: bytes, element: bytes) -> bytes:
     if len(element) != ELEMENT_BYTES:
         raise InvalidElement("not a non-identity element of ristretto255")
     try:
-        product: bytes = rbcl.crypto_scalarmult_ristretto255(scalar, element)
+        product: bytes = sodium.multiply(scalar, element)
     except (RuntimeError, ValueError, TypeError) as error:
         raise InvalidElement("not a non-identity element of ristretto255") from error
     return product
@@ -266,7 +265,7 @@ def _multiply_or_identity(scalar: bytes, element: bytes) -> bytes:
 
 
 def _base(scalar: bytes) -> bytes:
-    product: bytes = rbcl.crypto_scalarmult_ristretto255_base(scalar)
+    product: bytes = sodium.multiply_base(scalar)
     return product
 
 
@@ -275,7 +274,7 @@ def _base_or_identity(scalar: bytes) -> bytes:
 
 
 def _add(left: bytes, right: bytes) -> bytes:
-    total: bytes = rbcl.crypto_core_ristretto255_add(left, right)
+    total: bytes = sodium.add(left, right)
     return total
 
 
@@ -302,11 +301,11 @@ def _challenge(public: bytes, *points: bytes) -> bytes:
 
 def _invert_all(scalars: Sequence[bytes]) -> list[bytes]:
     """Invert many scalars with one inversion (Montgomery's trick, Mathematics of Computation 48, 1987)."""
-    multiply = rbcl.crypto_core_ristretto255_scalar_mul
+    multiply = sodium.scalar_multiply
     products = [_ONE]
     for scalar in scalars:
         products.append(multiply(products[-1], scalar))
-    inverse = rbcl.crypto_core_ristretto255_scalar_invert(products[-1])
+    inverse = sodium.scalar_invert(products[-1])
     inverses: list[bytes] = []
     for scalar, before in zip(reversed(scalars), reversed(products[:-1]), strict=True):
         inverses.append(multiply(inverse, before))
