@@ -39,7 +39,7 @@ class BandScheme:
         return np.arange(band, self.bands * self.bits, self.bands, dtype=np.intp)
 
     def patterns(self, bits: NDArray[np.bool_]) -> NDArray[np.uint64]:
-        """Cut hashes of shape (..., 256) into patterns of shape (..., T); a band's first bit is its pattern's highest."""
+        """Cut hashes of shape (..., 256) into patterns (..., T); a band's first bit is the highest."""
         weights = np.uint64(1) << np.arange(self.bits - 1, -1, -1, dtype=np.uint64)
         grouped = bits[..., : self.bands * self.bits].reshape(*bits.shape[:-1], self.bits, self.bands)
         patterns: NDArray[np.uint64] = (grouped.astype(np.uint64) * weights[:, None]).sum(axis=-2, dtype=np.uint64)

@@ -17,7 +17,7 @@ _CHUNK = 1 << 20
 
 
 def near_pairs(bits: NDArray[np.bool_], distance: int) -> NDArray[np.intp]:
-    """Return all pairs i < j of rows of `bits`, shape (n, 256), at Hamming distance <= `distance`; shape (m, 2), sorted."""
+    """Return all pairs i < j of rows of `bits`, shape (n, 256), within `distance`; shape (m, 2), sorted."""
     n = len(bits)
     found: list[NDArray[np.intp]] = []
     packed = np.packbits(bits, axis=1).view(np.uint64) if n else np.zeros((0, 4), np.uint64)

@@ -10,10 +10,10 @@ import contextlib
 from pathlib import Path
 
 import rbcl
-from rbcl import _sodium
+from rbcl._sodium import lib_path
 
 with contextlib.suppress(OSError):
-    Path(_sodium.lib_path).unlink()
+    Path(lib_path).unlink()
 
 scalar_reduce = rbcl.crypto_core_ristretto255_scalar_reduce
 scalar_multiply = rbcl.crypto_core_ristretto255_scalar_mul
