@@ -11,7 +11,7 @@ LEAST_AUTHORITIES: Final = 2
 LEAST_JURISDICTIONS: Final = 2
 
 AGREEMENT: Final = Agreement(authorities=2, jurisdictions=2, same_item_distance=15, minimum_quality=50)
-PARAMETERS: Final = Parameters(bands=6, band_bits=40, bands_needed=2, batch=384)
+PARAMETERS: Final = Parameters(bands=6, band_bits=40, bands_needed=2, batch=288)
 POLICY: Final = Policy(
     mode="shield",
     agreed=Actions(outgoing=Action.STOP, incoming=Action.STOP),

@@ -13,7 +13,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from tutela.lists.errors import AlreadyThere, BadKeyFile, StorageFailed
+from tutela.wire import document
 
 PUBLIC: Final = 0o644
 SECRET: Final = 0o600
@@ -57,6 +60,11 @@ def create(path: Path, data: bytes, *, mode: int = PUBLIC) -> None:
         raise AlreadyThere(f"{path} is there already", hint="choose another name") from error
     except OSError as error:
         raise failed(path, error) from error
+
+
+def pretty(value: document.Document) -> bytes:
+    """Return a document as people like to read it in git; what is signed is never in this form."""
+    return msgspec.json.format(document.encode(value), indent=2) + b"\n"
 
 
 def read(path: Path, *, limit: int) -> bytes:

@@ -89,6 +89,14 @@ def replay(authority: Authority, signed: Iterable[envelope.Envelope], *, after: 
     return replace(chain, standing=standing)
 
 
+def check(chain: Chain, submission: Submission) -> None:
+    """Check what a submission says against `chain`, before anybody signs it; raises as `replay`."""
+    parsed = _parse(document.encode(submission))
+    _check_place(chain, parsed)
+    _check_form(parsed)
+    _apply(dict(chain.standing[parsed.list_class]), parsed)
+
+
 def check_quality(submission: Submission, rule: Agreement) -> None:
     """Raise `LowQuality` if an item is below the rule's minimum."""
     for item in submission.vouched:

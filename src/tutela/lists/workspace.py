@@ -23,7 +23,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
-import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tutela.lists import errors, files, keyfile, submission
@@ -67,7 +66,7 @@ class Workspace:
         except OSError as error:
             raise files.failed(root, error) from error
         files.write(root / ".gitignore", _IGNORED.encode())
-        files.create(root / _SETTINGS, _pretty(settings))
+        files.create(root / _SETTINGS, files.pretty(settings))
         return cls(root, settings)
 
     @classmethod
@@ -115,7 +114,7 @@ class Workspace:
         with self._writing():
             if any(one.public_key == authority.public_key for one in self.authorities()):
                 raise errors.AlreadyThere(f"an authority with the key of {authority.id} is admitted already")
-            files.create(self.root / "authorities" / f"{authority.id}.json", _pretty(authority))
+            files.create(self.root / "authorities" / f"{authority.id}.json", files.pretty(authority))
 
     def submissions(self, authority_id: str) -> tuple[Envelope, ...]:
         """Return an authority's submissions in order, unverified.
@@ -311,8 +310,10 @@ class Workspace:
             minimum_epoch=minimum_epoch,
         )
 
-    def _keys_for(self, previous: Published | None, rotate_until: str | None, random: voprf.RandomBytes) -> KeyRing:
-        ring = self.key_ring(previous) if previous is not None else None
+    def _keys_for(
+        self, previous: Published | None, created: str, rotate_until: str | None, random: voprf.RandomBytes
+    ) -> KeyRing:
+        ring = self.key_ring(previous, at=created) if previous is not None else None
         if ring is not None and rotate_until is None:
             return ring
         # Kept before it is used: an epoch whose key is lost would be worth nothing.
@@ -350,7 +351,3 @@ def _envelope(path: Path) -> Envelope:
         return envelope.decode(files.read(path, limit=limits.ENVELOPE_BYTES))
     except WireError as error:
         raise errors.WorkspaceDamaged(f"{path}: {error.message}") from error
-
-
-def _pretty(value: document.Document) -> bytes:
-    return msgspec.json.format(document.encode(value), indent=2) + b"\n"

@@ -1,0 +1,1 @@
+"""What a person types: a thin skin over the rooms below."""

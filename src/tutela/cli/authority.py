@@ -1,0 +1,133 @@
+"""`tutela authority`: a list authority's key and its public descriptor."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+import click
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from rich.markup import escape
+
+from tutela.cli.console import JSON, Group, answer, passphrase_of, say
+from tutela.lists import authority as keys
+from tutela.lists import files
+from tutela.lists.errors import AlreadyThere, BadKeyFile
+from tutela.wire import document, envelope, limits
+from tutela.wire.errors import WireError
+from tutela.wire.manifest import Authority
+
+PASSPHRASE = click.option(
+    "--passphrase-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="TUTELA_PASSPHRASE_FILE",
+    help="A file whose first line is the key's passphrase.",
+)
+
+
+@click.group(cls=Group)
+def authority() -> None:
+    """Make and show a list authority's key.
+
+    A list authority is a child-protection organisation that vouches for hashes and signs the epochs that it audited.
+    """
+
+
+@authority.command()
+@click.argument("authority_id", metavar="ID")
+@click.option("--name", required=True, help="The organisation's name, as people know it.")
+@click.option("--jurisdiction", required=True, metavar="CC", help="The country whose law binds it, as in ISO 3166-1.")
+@click.option("--key", "key_path", type=click.Path(path_type=Path), help="Where the secret key goes. [ID.pem]")
+@click.option("--out", type=click.Path(path_type=Path), help="Where the public descriptor goes. [ID.json]")
+@click.option("--encrypt", is_flag=True, help="Ask for a passphrase and encrypt the key under it.")
+@PASSPHRASE
+@JSON
+def create(
+    authority_id: str,
+    name: str,
+    jurisdiction: str,
+    key_path: Path | None,
+    out: Path | None,
+    encrypt: bool,
+    passphrase_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Make a signing key and its descriptor.
+
+    \b
+    The key stays with you. The descriptor goes to the provider, who admits you with it.
+    ID is short and stays the same for ever: a-z, 0-9, dots and hyphens.
+
+    \b
+    Examples:
+      tutela authority create aurora --name "Aurora Hotline" --jurisdiction FI
+      tutela authority create aurora --name "Aurora Hotline" --jurisdiction FI --encrypt
+    """
+    key = keys.key_of_seed(secrets.token_bytes(keys.SEED_BYTES))
+    made = keys.describe(key, authority_id=authority_id, name=name, jurisdiction=jurisdiction)
+    try:
+        document.decode(document.encode(made), Authority, limit=limits.MANIFEST_BYTES)
+    except WireError as error:
+        raise click.UsageError(f"this cannot describe an authority: {error.message}") from error
+    passphrase = passphrase_of(passphrase_file, encrypted=encrypt, confirm=True)
+    if encrypt and not passphrase:
+        raise click.UsageError("--encrypt asks for a passphrase: give --passphrase-file where nobody can type it")
+    key_path = key_path or Path(f"{authority_id}.pem")
+    out = out or Path(f"{authority_id}.json")
+    if out.exists():
+        raise AlreadyThere(f"{out} is there already", hint="choose another name with --out")
+    files.create(key_path, keys.encode_key(key, passphrase), mode=files.SECRET)
+    files.create(out, files.pretty(made))
+    facts = {"key": str(key_path), "descriptor": str(out), "encrypted": passphrase is not None} | _facts(made)
+
+    def text() -> None:
+        say(f"The secret key of {escape(name)} is in [bold]{escape(str(key_path))}[/]: keep it, show it to nobody.")
+        say(f"Its public descriptor is in [bold]{escape(str(out))}[/]: send it to the provider.")
+
+    answer(as_json, facts, text)
+
+
+@authority.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@PASSPHRASE
+@JSON
+def show(file: Path, passphrase_file: Path | None, as_json: bool) -> None:
+    """Show what a descriptor says, or the public half of a key.
+
+    \b
+    Examples:
+      tutela authority show aurora.json
+      tutela authority show aurora.pem
+    """
+    data = files.read(file, limit=limits.MANIFEST_BYTES)
+    if b"PRIVATE KEY" in data:
+        public = keys.public_hex(open_key(file, passphrase_file))
+        facts: dict[str, str] = {"public_key": public}
+    else:
+        try:
+            described = document.decode(data, Authority, limit=limits.MANIFEST_BYTES, canonical=False)
+        except WireError as error:
+            raise BadKeyFile(f"{file} is neither a descriptor nor a key: {error.message}") from error
+        facts = _facts(described)
+
+    def text() -> None:
+        for name, value in facts.items():
+            say(f"{name.replace('_', ' '):>14}  {escape(value)}")
+
+    answer(as_json, facts, text)
+
+
+def open_key(path: Path, passphrase_file: Path | None) -> Ed25519PrivateKey:
+    """Return the signing key in a file, asking for its passphrase if it has one."""
+    pem = files.read_secret(path)
+    return keys.decode_key(pem, passphrase_of(passphrase_file, encrypted=keys.is_encrypted(pem)))
+
+
+def _facts(made: Authority) -> dict[str, str]:
+    return {
+        "id": made.id,
+        "name": made.name,
+        "jurisdiction": made.jurisdiction,
+        "public_key": made.public_key,
+        "key_id": envelope.key_id(keys.public_key_of(made)),
+    }

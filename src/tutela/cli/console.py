@@ -1,0 +1,104 @@
+"""How commands speak: one clear sentence with a hint for an error, JSON for machines, progress on a terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from tutela.errors import TutelaError
+from tutela.lists import times
+
+JSON: Final = click.option("--json", "as_json", is_flag=True, help="Answer in JSON, also about errors.")
+
+
+class Command(click.Command):
+    """A command that tells what Tutela raises in one sentence, and exits with 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except TutelaError as error:
+            tell_error(error, as_json=bool(ctx.params.get("as_json")))
+            raise click.exceptions.Exit(1) from error
+
+
+class Group(click.Group):
+    """A group of such commands."""
+
+    command_class = Command
+
+
+def tell_error(error: TutelaError, *, as_json: bool) -> None:
+    """Say what went wrong and what to do about it."""
+    if as_json:
+        click.echo(json.dumps({"error": {"code": error.code, "message": error.message, "hint": error.hint}}))
+        return
+    complain(f"[bold red]Error:[/] {escape(error.message)}")
+    if error.hint:
+        complain(f"[dim]Hint:[/]  {escape(error.hint)}")
+
+
+def complain(text: str) -> None:
+    """Write a line for people to standard error."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(text)
+
+
+def say(text: str) -> None:
+    """Write a line for people to standard output."""
+    Console(highlight=False, soft_wrap=True).print(text)
+
+
+def show(table: Table) -> None:
+    """Write a table to standard output."""
+    Console(highlight=False).print(table)
+
+
+def answer(as_json: bool, facts: dict[str, Any], text: Callable[[], None]) -> None:
+    """Answer with `facts` in JSON, or by `text` for people."""
+    if as_json:
+        click.echo(json.dumps(facts))
+    else:
+        text()
+
+
+@contextlib.contextmanager
+def progress(label: str, *, quiet: bool = False) -> Iterator[Callable[[int, int], None] | None]:
+    """Show a bar on standard error while something long runs; give nothing to call where no terminal watches."""
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield None
+        return
+    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(label)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def passphrase_of(file: Path | None, *, encrypted: bool, confirm: bool = False) -> bytes | None:
+    """Return a passphrase from a file's first line, or ask for it where a person can answer."""
+    if file is not None:
+        try:
+            return file.read_bytes().split(b"\n")[0].rstrip(b"\r")
+        except OSError as error:
+            raise click.UsageError(f"cannot read the passphrase file {file}: {error.strerror}") from error
+    if encrypted and sys.stdin.isatty():
+        given: str = click.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True)
+        return given.encode()
+    return None
+
+
+def now() -> str:
+    """Return the time, as documents write it."""
+    return times.text_of(datetime.now(UTC))  # noqa: TID251 (the edge: commands read the clock here)

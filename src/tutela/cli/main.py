@@ -1,0 +1,70 @@
+"""The command `tutela`. Sub-commands load only when they are called, so that `tutela --help` is quick and a missing
+extra is told with the one line that installs it."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from dataclasses import dataclass
+from typing import Final
+
+import click
+
+from tutela import __version__
+
+
+@dataclass(frozen=True)
+class _Sub:
+    """Where a sub-command lives, what it is for, and which extra it needs."""
+
+    module: str
+    attribute: str
+    help: str
+    extra: str | None = None
+
+
+SUB_COMMANDS: Final = {
+    "demo": _Sub("tutela.cli.demo", "demo", "Watch a guarded conversation, end to end.", "demo"),
+    "doctor": _Sub("tutela.cli.doctor", "doctor", "Tell what is missing on this machine."),
+    "authority": _Sub("tutela.cli.authority", "authority", "Make and show a list authority's key."),
+    "list": _Sub("tutela.cli.lists", "lists", "Vouch for hashes, build epochs, audit and sign them."),
+    "provider": _Sub("tutela.cli.provider", "provider", "Run the provider's service.", "provider"),
+    "device": _Sub("tutela.cli.device", "device", "Guard pictures for a client in another language.", "device"),
+    "chat": _Sub("tutela.cli.chat", "chat", "Open a guarded conversation in the browser.", "chat"),
+}
+
+
+class _Lazy(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for name, sub in SUB_COMMANDS.items() if importlib.util.find_spec(sub.module) is not None]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        sub = SUB_COMMANDS[cmd_name]
+        try:
+            command = getattr(importlib.import_module(sub.module), sub.attribute)
+        except ModuleNotFoundError as error:
+            if sub.extra is None or (error.name or "tutela").partition(".")[0] == "tutela":
+                raise
+            raise click.ClickException(
+                f'tutela {cmd_name} needs {error.name}, which is not installed.\nRun: pip install "tutela[{sub.extra}]"'
+            ) from error
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        # The texts above, so that nothing is imported for --help.
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, SUB_COMMANDS[name].help) for name in self.list_commands(ctx)])
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="tutela")
+def main() -> None:
+    """Tutela: child protection by design for end-to-end encrypted services.
+
+    `tutela COMMAND --help` shows each command with examples. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
+    """

@@ -1,0 +1,339 @@
+"""`tutela list import`, `withdraw`, `sign`, `submit`, `vouches`: what a list authority does with hashes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from rich.markup import escape
+from rich.table import Table
+
+from tutela.cli.authority import PASSPHRASE, open_key
+from tutela.cli.console import JSON, Command, answer, complain, now, say, show
+from tutela.lists import agreement, feed, files, submission
+from tutela.lists.errors import UnreadableFeed, UnreadableSubmission
+from tutela.lists.workspace import Workspace
+from tutela.wire import document, envelope, limits
+from tutela.wire.errors import WireError
+from tutela.wire.manifest import Agreement
+from tutela.wire.submission import Item, ListClass, Submission
+
+LIST = click.option(
+    "--list",
+    "root",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(),
+    envvar="TUTELA_LIST",
+    help="The list's folder. [the current one]",
+)
+AS = click.option("--as", "authority_id", required=True, metavar="ID", help="The authority that speaks.")
+ATTESTED = click.option("--attested", is_flag=True, help="A feed that states who verified each item.")
+OUT = click.option("--out", type=click.Path(path_type=Path), required=True, help="Where the unsigned submission goes.")
+FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+
+
+_COUNTED: Final = (
+    ("of_another_type", "rows of another type than PDQ were left out"),
+    ("standing", "rows name hashes that already stand"),
+    ("repeated", "rows repeat a hash"),
+    ("without_quality", "rows do not say their quality; it was taken to be {assumed}"),
+    ("left_for_later", "hashes go into the next submission: import again after this one"),
+)
+
+
+@click.command("import", cls=Command)
+@FILE
+@AS
+@ATTESTED
+@click.option("--skip-bad", is_flag=True, help="Leave bad rows out instead of refusing the file.")
+@click.option(
+    "--assume-quality", type=click.IntRange(0, 100), help="The quality of rows that do not say it. [the rule's minimum]"
+)
+@OUT
+@LIST
+@JSON
+def import_(
+    file: Path,
+    authority_id: str,
+    attested: bool,
+    skip_bad: bool,
+    assume_quality: int | None,
+    out: Path,
+    root: Path,
+    as_json: bool,
+) -> None:
+    """Read a CSV file of PDQ hashes into a submission, unsigned.
+
+    \b
+    Understood are exports with a column named pdq, or one named hash, signal_str or indicator with
+    another one named type; quality and verified_by (names separated by |) are optional. Hashes for
+    which the authority already vouches are passed over, so a whole export can be imported each time.
+
+    \b
+    Examples:
+      tutela list import export.csv --as aurora --out draft.json
+      tutela list import feed.csv --as icse --attested --out draft.json
+    """
+    workspace = Workspace.open(root)
+    chain = workspace.chain(authority_id)
+    list_class = ListClass.ATTESTED if attested else ListClass.AGREED
+    minimum = workspace.settings.agreement.minimum_quality
+    assumed = minimum if assume_quality is None else assume_quality
+    items: dict[str, Item] = {}
+    counts = dict.fromkeys(("rows", "bad", *(name for name, _ in _COUNTED)), 0)
+    bad: list[dict[str, Any]] = []
+    with file.open("rb") as opened:
+        for row in feed.rows(opened, list_class=list_class, assumed_quality=assumed, minimum_quality=minimum):
+            counts["rows"] += 1
+            if isinstance(row, feed.BadRow):
+                counts["bad"] += 1
+                if as_json:
+                    bad.append({"line": row.line, "reason": row.reason})
+                else:
+                    complain(f"[yellow]Line {row.line}:[/] {escape(row.reason)}")
+            elif isinstance(row, feed.OtherRow):
+                counts["of_another_type"] += 1
+            elif row.item.pdq in chain.standing[list_class]:
+                counts["standing"] += 1
+            elif row.item.pdq in items:
+                counts["repeated"] += 1
+            elif len(items) == limits.SUBMISSION_ITEMS:
+                counts["left_for_later"] += 1
+            else:
+                counts["without_quality"] += row.assumed
+                items[row.item.pdq] = row.item
+    if counts["bad"] and not skip_bad:
+        raise UnreadableFeed(
+            f"{counts['bad']} of {counts['rows']} rows are bad; nothing was imported",
+            hint="correct them, or leave them out with --skip-bad",
+        )
+    if not items:
+        raise UnreadableFeed(f"nothing new to vouch for among {counts['rows']} rows")
+    made = chain.next(created=now(), list_class=list_class, vouched=items.values())
+    files.write(out, document.encode(made))
+    facts = {"draft": str(out), "number": made.number, "items": len(items), "bad_rows": bad} | counts
+
+    def text() -> None:
+        say(f"[bold]{len(items):,}[/] hashes are in {escape(str(out))}, submission {made.number} of {authority_id}.")
+        for name, sentence in (("bad", "bad rows were left out"), *_COUNTED):
+            if counts[name]:
+                say(f"{counts[name]:,} {sentence.format(assumed=assumed)}.")
+        say(f"Sign it with: tutela list sign {escape(str(out))} --key KEY")
+
+    answer(as_json, facts, text)
+
+
+@click.command(cls=Command)
+@click.argument("hashes", nargs=-1)
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file of hashes, one a line.",
+)
+@AS
+@ATTESTED
+@OUT
+@LIST
+@JSON
+def withdraw(
+    hashes: tuple[str, ...],
+    source: Path | None,
+    authority_id: str,
+    attested: bool,
+    out: Path,
+    root: Path,
+    as_json: bool,
+) -> None:
+    """Prepare a submission that withdraws hashes, unsigned.
+
+    \b
+    Examples:
+      tutela list withdraw HASH --as aurora --out draft.json
+      tutela list withdraw --from mistakes.txt --as aurora --out draft.json
+    """
+    named = [*hashes, *(_lines(source) if source else ())]
+    if not named:
+        raise click.UsageError("name the hashes to withdraw, or give --from")
+    list_class = ListClass.ATTESTED if attested else ListClass.AGREED
+    chain = Workspace.open(root).chain(authority_id)
+    wanted = [name.strip().lower() for name in named]
+    made = chain.next(created=now(), list_class=list_class, withdrawn=wanted)
+    # Refused here already, not only when it is submitted.
+    submission.check(chain, made)
+    files.write(out, document.encode(made))
+    facts = {"draft": str(out), "number": made.number, "withdrawn": len(wanted)}
+    answer(
+        as_json,
+        facts,
+        lambda: say(
+            f"{len(wanted):,} withdrawals are in {escape(str(out))}, submission {made.number} of {authority_id}."
+        ),
+    )
+
+
+@click.command(cls=Command)
+@FILE
+@click.option("--key", "key_path", type=click.Path(path_type=Path), required=True, help="The authority's secret key.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Where the signed submission goes.")
+@PASSPHRASE
+@JSON
+def sign(file: Path, key_path: Path, out: Path, passphrase_file: Path | None, as_json: bool) -> None:
+    """Sign a submission.
+
+    \b
+    Example:
+      tutela list sign draft.json --key aurora.pem --out submission.json
+    """
+    data = files.read(file, limit=limits.ENVELOPE_BYTES)
+    try:
+        made = document.decode(data.rstrip(b"\n"), Submission, limit=limits.ENVELOPE_BYTES)
+    except WireError as error:
+        raise UnreadableSubmission(f"{file}: {error.message}", hint="make it with: tutela list import") from error
+    key = open_key(key_path, passphrase_file)
+    signed = submission.seal(made, key)
+    files.write(out, envelope.encode(signed) + b"\n")
+    facts = {
+        "submission": str(out),
+        "authority": made.authority,
+        "number": made.number,
+        "vouched": len(made.vouched),
+        "withdrawn": len(made.withdrawn),
+    }
+
+    def text() -> None:
+        say(
+            f"Signed: submission {made.number} of {made.authority} ({made.list_class}), "
+            f"{len(made.vouched):,} vouched for, {len(made.withdrawn):,} withdrawn."
+        )
+        say(f"Hand it in with: tutela list submit {escape(str(out))}")
+
+    answer(as_json, facts, text)
+
+
+@click.command(cls=Command)
+@FILE
+@LIST
+@JSON
+def submit(file: Path, root: Path, as_json: bool) -> None:
+    """Verify a signed submission and put it on the list's record.
+
+    \b
+    Example:
+      tutela list submit submission.json --list family.example
+    """
+    try:
+        signed = envelope.decode(files.read(file, limit=limits.ENVELOPE_BYTES))
+    except WireError as error:
+        raise UnreadableSubmission(
+            f"{file}: {error.message}", hint="sign the submission first: tutela list sign"
+        ) from error
+    chain = Workspace.open(root).submit(signed)
+    assert chain.head is not None
+    standing = {str(c): len(items) for c, items in chain.standing.items()}
+    answer(
+        as_json,
+        {"authority": chain.authority.id, "number": chain.head.number, "vouches_for": standing},
+        lambda: say(
+            f"Taken: submission {chain.head.number if chain.head else 0} of {chain.authority.id}, "
+            f"which now vouches for {standing['agreed']:,} hashes and attests {standing['attested']:,}."
+        ),
+    )
+
+
+@click.command(cls=Command)
+@click.argument("pdq", required=False, metavar="[HASH]")
+@LIST
+@JSON
+def vouches(pdq: str | None, root: Path, as_json: bool) -> None:
+    """Show who vouches for what: for one hash, or in numbers.
+
+    \b
+    Examples:
+      tutela list vouches --list family.example
+      tutela list vouches 8dff1f31…07cb --list family.example
+    """
+    workspace = Workspace.open(root)
+    chains = workspace.chains()
+    rule = workspace.settings.agreement
+    supports = agreement.supports(chains, rule)
+    if pdq is None:
+        _tell_numbers(chains, supports, rule, as_json)
+    else:
+        _tell_hash(pdq.strip().lower(), chains, supports, rule, as_json)
+
+
+def _tell_numbers(
+    chains: tuple[submission.Chain, ...],
+    supports: dict[str, agreement.Support],
+    rule: Agreement,
+    as_json: bool,
+) -> None:
+    authorities = agreement.authorities_of(chains)
+    groups: dict[tuple[str, ...], int] = {}
+    for support in supports.values():
+        who = tuple(sorted(support.all))
+        groups[who] = groups.get(who, 0) + 1
+    rows = [
+        {"authorities": list(who), "hashes": number, "listed": agreement.holds(who, authorities, rule)}
+        for who, number in sorted(groups.items(), key=lambda one: (-one[1], one[0]))
+    ]
+    attested = [
+        {"authority": chain.authority.id, "hashes": len(chain.standing[ListClass.ATTESTED])}
+        for chain in chains
+        if chain.standing[ListClass.ATTESTED]
+    ]
+
+    def text() -> None:
+        table = Table("who vouches", "hashes", "listed as agreed")
+        for who, number in sorted(groups.items(), key=lambda one: (-one[1], one[0])):
+            holds = agreement.holds(who, authorities, rule)
+            table.add_row(", ".join(who), f"{number:,}", "yes" if holds else "no: too few vouch")
+        show(table)
+        for one in attested:
+            say(f"{one['authority']} attests {one['hashes']:,} hashes.")
+
+    answer(as_json, {"agreed": rows, "attested": attested}, text)
+
+
+def _tell_hash(
+    pdq: str,
+    chains: tuple[submission.Chain, ...],
+    supports: dict[str, agreement.Support],
+    rule: Agreement,
+    as_json: bool,
+) -> None:
+    support = supports.get(pdq, agreement.Support(frozenset(), frozenset()))
+    agreed = agreement.holds(support.all, agreement.authorities_of(chains), rule)
+    feeds = {
+        chain.authority.id: list(item.verified_by)
+        for chain in chains
+        if (item := chain.standing[ListClass.ATTESTED].get(pdq)) is not None
+    }
+    listed = ListClass.AGREED if agreed else ListClass.ATTESTED if feeds else None
+    facts = {
+        "hash": pdq,
+        "vouched_by": sorted(support.exact),
+        "same_item_vouched_by": sorted(support.near),
+        "attested_by": feeds,
+        "listed": listed,
+    }
+
+    def text() -> None:
+        say(f"vouched for by     {', '.join(sorted(support.exact)) or 'nobody'}")
+        if support.near:
+            say(f"same item, by      {', '.join(sorted(support.near))} (a hash within {rule.same_item_distance} bits)")
+        for who, names in feeds.items():
+            say(f"attested by        {who}, verified by {escape(', '.join(names))}")
+        say(f"listed             {f'yes, as {listed}' if listed else 'no'}")
+
+    answer(as_json, facts, text)
+
+
+def _lines(path: Path) -> list[str]:
+    data = files.read(path, limit=limits.ENVELOPE_BYTES)
+    return [line for line in data.decode("utf-8-sig", errors="replace").split() if line]
+
+
+COMMANDS: Final = (import_, withdraw, sign, submit, vouches)
