@@ -27,7 +27,6 @@ from tutela.wire.session import Session, SignIn
 SERVER = "home.example"
 #: Small, so that tests are fast; the sizes that ship are the benchmark's business.
 PARAMETERS = Parameters(bands=2, band_bits=40, bands_needed=1, batch=8)
-POLICY = replace_policy = defaults.POLICY
 #: 2026-01-05T12:00:00Z
 START = 1_767_614_400_000
 

@@ -1,25 +1,22 @@
-"""The OPRF's secret keys: one file each, in a folder that only the service's user can read.
+"""The OPRF's secret keys that this service answers with: one file each, in a folder that only its user can read.
 
-A file is named `<key id>.key` and holds one version line and the secret scalar in hexadecimal. Whoever has it can
-enumerate the list offline (past checks stay hidden): see "If a key leaks" in `docs/provider.md`.
+They are made where epochs are built (`tutela.lists.keyfile` has the format) and handed over when the first epoch
+that names them is published. Whoever has one can enumerate the list offline, while past checks stay hidden: see "If
+a key leaks" in `docs/provider.md`.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import secrets
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tutela.lists import keyfile
+from tutela.lists.errors import ListError
 from tutela.matching import voprf
-from tutela.matching.errors import InvalidKey
 from tutela.provider.errors import KeyStoreError
 
-VERSION: Final = "tutela-oprf-key-1"
-_FORM: Final = re.compile(rf"{VERSION}\n([0-9a-f]{{64}})\n")
 _ID: Final = re.compile(r"[0-9a-f]{16}")
 
 
@@ -29,24 +26,18 @@ class KeyStore:
 
     folder: Path
 
-    def create(self, *, random: voprf.RandomBytes = secrets.token_bytes) -> voprf.KeyPair:
-        """Make a new key and keep it, with mode 0600 in a folder with mode 0700.
+    def adopt(self, pair: voprf.KeyPair) -> None:
+        """Keep a key, with mode 0600 in a folder with mode 0700; one that is held already stays as it is.
 
         Raises:
             KeyStoreError: the folder cannot be written.
         """
-        pair = voprf.key_pair(voprf.random_scalar(random))
+        if voprf.key_id(pair.public) in self.ids():
+            return
         try:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # O_EXCL: never over another key; the mode holds from the first moment.
-            descriptor = os.open(self._path(voprf.key_id(pair.public)), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                file.write(f"{VERSION}\n{pair.secret.hex()}\n")
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise KeyStoreError(f"cannot write a key to {self.folder}: {error.strerror}") from error
-        return pair
+            keyfile.keep(self.folder, pair)
+        except ListError as error:
+            raise KeyStoreError(error.message, hint=error.hint) from error
 
     def load(self, key_id: str) -> voprf.KeyPair:
         """Return the key of this id.
@@ -54,29 +45,12 @@ class KeyStore:
         Raises:
             KeyStoreError: not there, damaged, readable by other users, or another key under this name.
         """
-        if not _ID.fullmatch(key_id):
-            raise KeyStoreError("a key id has 16 hexadecimal digits")
-        path = self._path(key_id)
+        _check(key_id)
         try:
-            with path.open(encoding="ascii") as file:
-                mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-                text = file.read(1024)
-        except (OSError, UnicodeDecodeError) as error:
-            raise KeyStoreError(
-                f"the secret key {key_id} is not in {self.folder}", hint="Restore it from the backup of the keys."
-            ) from error
-        if mode & 0o077:
-            raise KeyStoreError(f"other users can read the secret key {key_id}", hint=f"Run: chmod 600 {path}")
-        match = _FORM.fullmatch(text)
-        if match is None:
-            raise KeyStoreError(f"the file of the secret key {key_id} is damaged", hint="Restore it from a backup.")
-        try:
-            pair = voprf.key_pair(bytes.fromhex(match[1]))
-        except InvalidKey as error:
-            raise KeyStoreError(f"the file of the secret key {key_id} is damaged") from error
-        if voprf.key_id(pair.public) != key_id:
-            raise KeyStoreError(f"the file of the secret key {key_id} holds another key")
-        return pair
+            return keyfile.load(self.folder, key_id)
+        except ListError as error:
+            hint = error.hint or "Restore it from a backup, or publish with --keys."
+            raise KeyStoreError(error.message, hint=hint) from error
 
     def ids(self) -> tuple[str, ...]:
         """Return the ids of the keys that are kept, in ascending order."""
@@ -84,9 +58,10 @@ class KeyStore:
 
     def destroy(self, key_id: str) -> None:
         """Remove a key for good. Copies in backups stay; `docs/provider.md` says so."""
-        if not _ID.fullmatch(key_id):
-            raise KeyStoreError("a key id has 16 hexadecimal digits")
-        self._path(key_id).unlink(missing_ok=True)
+        _check(key_id)
+        keyfile.path_of(self.folder, key_id).unlink(missing_ok=True)
 
-    def _path(self, key_id: str) -> Path:
-        return self.folder / f"{key_id}.key"
+
+def _check(key_id: str) -> None:
+    if not _ID.fullmatch(key_id):
+        raise KeyStoreError("a key id has 16 hexadecimal digits")

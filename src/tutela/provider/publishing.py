@@ -15,13 +15,14 @@ Whoever is killed between 3 and 4 leaves files that no row names; publishing aga
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, insert, select, update
 
 from tutela.lists import times
 from tutela.lists.acceptance import accept
+from tutela.lists.errors import ListError
 from tutela.matching.voprf import KeyPair
 from tutela.provider import tables
 from tutela.provider.clock import Clock, milliseconds
@@ -33,6 +34,9 @@ from tutela.provider.segments import SegmentFiles
 from tutela.wire import envelope as dsse
 from tutela.wire.envelope import Envelope
 from tutela.wire.manifest import OprfKey, SegmentEntry, TrustRoot
+
+#: Gives the pair of a key id, or raises a `ListError`.
+KeySource = Callable[[str], KeyPair]
 
 
 @dataclass(frozen=True)
@@ -65,11 +69,14 @@ class Publisher:
     epochs: Epochs
     clock: Clock
 
-    def publish(self, envelope: Envelope, segments: Mapping[str, bytes], root: TrustRoot) -> Publication:
+    def publish(
+        self, envelope: Envelope, segments: Mapping[str, bytes], root: TrustRoot, secrets: KeySource | None = None
+    ) -> Publication:
         """Publish an epoch; `segments` holds the files that the manifest names, by digest (others are ignored).
 
-        A segment that is published already need not be handed over. Publishing the same epoch again changes nothing,
-        but for signatures that it did not have before.
+        A segment that is published already need not be handed over. `secrets` gives the pairs of keys that the
+        manifest names and that are not held yet; they are held from then on. Publishing the same epoch again changes
+        nothing, but for signatures that it did not have before.
 
         Raises:
             ManifestRefused: a device would not accept it (one class for each reason, in `lists.errors`).
@@ -86,7 +93,7 @@ class Publisher:
             manifest = accept(envelope, root, last=newest.manifest if newest else None)
             again = newest is not None and newest.number == manifest.epoch
             for key in manifest.keys:
-                self._check_held(key)
+                self._hold(key, secrets)
             entries = {entry.digest: entry for entry in manifest.segments}
             for entry in entries.values():
                 self._keep(entry, segments)
@@ -127,15 +134,17 @@ class Publisher:
                 self.keys.destroy(key_id)
         return Collection(removed, tuple(files), destroyed)
 
-    def _check_held(self, key: OprfKey) -> None:
+    def _hold(self, key: OprfKey, secrets: KeySource | None) -> None:
         if key.retires is not None and milliseconds(times.parse(key.retires)) <= self.clock():
             return
+        held = key.id in self.keys.ids()
         try:
-            pair: KeyPair = self.keys.load(key.id)
-        except KeyStoreError as error:
+            pair = self.keys.load(key.id) if held or secrets is None else secrets(key.id)
+        except (KeyStoreError, ListError) as error:
             raise KeyNotHeld(f"this provider cannot answer with key {key.id}: {error}", hint=error.hint) from error
         if pair.public.hex() != key.public:
             raise KeyNotHeld(f"the manifest's key {key.id} is not the one held here")
+        self.keys.adopt(pair)
 
     def _keep(self, entry: SegmentEntry, segments: Mapping[str, bytes]) -> None:
         content = segments.get(entry.digest)
@@ -144,7 +153,7 @@ class Publisher:
             if not path.is_file():
                 raise SegmentMissing(
                     f"the file of segment {entry.digest} is missing",
-                    hint="Hand over the folder that `tutela list build` wrote.",
+                    hint="It is in the folder that `tutela list build` wrote.",
                 )
             content = path.read_bytes()
         if len(content) != entry.size or hashlib.sha256(content).hexdigest() != entry.digest:

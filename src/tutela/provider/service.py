@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -18,10 +19,11 @@ from tutela.provider.errors import SettingsError
 from tutela.provider.evaluation import Evaluator
 from tutela.provider.keys import KeyStore
 from tutela.provider.openid import OpenIdVerifier
-from tutela.provider.publishing import Collection, Publication, Publisher
+from tutela.provider.publishing import Collection, KeySource, Publication, Publisher
 from tutela.provider.segments import SegmentFiles
 from tutela.provider.sessions import Sessions
 from tutela.provider.settings import Settings
+from tutela.provider.status import Status, status
 from tutela.wire import document, limits
 from tutela.wire.envelope import Envelope
 from tutela.wire.errors import WireError
@@ -96,13 +98,19 @@ class Provider:
             publisher=Publisher(database, files, keys, epochs, clock),
         )
 
-    def publish(self, envelope: Envelope, segments: dict[str, bytes]) -> Publication:
+    def publish(
+        self, envelope: Envelope, segments: Mapping[str, bytes], secrets: KeySource | None = None
+    ) -> Publication:
         """Publish an epoch, judged by the provider's own trust root; see `publishing.Publisher.publish`."""
-        return self.publisher.publish(envelope, segments, trust_root(self.settings))
+        return self.publisher.publish(envelope, segments, trust_root(self.settings), secrets)
 
     def collect(self, *, retired_keys: bool = False) -> Collection:
         """Remove what is no longer needed; see `publishing.Publisher.collect`."""
         return self.publisher.collect(self.settings.kept_epochs, retired_keys=retired_keys)
+
+    def status(self) -> Status:
+        """Return what an operator sees at a glance."""
+        return status(self.settings.name, self.database, self.epochs, self.keys, self.clock)
 
     def forget(self) -> int:
         """Erase what is known of accounts and serves nothing any more."""

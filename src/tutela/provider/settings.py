@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -159,6 +160,28 @@ def of_values(values: Mapping[str, Any], *, base: Path) -> Settings:
         return msgspec.convert(placed, Settings, strict=False, dec_hook=_path)
     except msgspec.ValidationError as error:
         raise SettingsError(f"a setting is missing or ill-typed: {error}", hint=_HINT) from error
+
+
+def template(values: Mapping[str, Any]) -> str:
+    """Return a settings file with `values`, every other setting with its default and commented out."""
+    lines = ["# The settings of a Tutela provider; docs/provider.md says more.", ""]
+    for setting in dataclasses.fields(Settings):
+        value = values.get(setting.name)
+        lines += [f"# {setting.metadata['doc']}"]
+        if isinstance(value, dict):
+            pairs = ", ".join(f"{_quoted(name)} = {_quoted(address)}" for name, address in value.items())
+            lines.append(f"{setting.name} = {{ {pairs} }}")
+        elif value is not None:
+            lines.append(f"{setting.name} = {_quoted(value)}")
+        else:
+            lines.append(f"#{setting.name} = {_quoted(setting.default)}")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _quoted(value: Any) -> str:
+    """Write a string or number as JSON does: that is TOML, too."""
+    return json.dumps(value)
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:

@@ -1,0 +1,272 @@
+"""`tutela provider`: the provider's service, and what its operator does."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+import click
+import msgspec
+from rich.markup import escape
+from rich.table import Table
+
+from tutela.cli import lists
+from tutela.cli.console import JSON, Group, answer, complain, say, show
+from tutela.cli.submissions import LIST
+from tutela.lists import files, keyfile
+from tutela.lists.errors import StorageFailed
+from tutela.lists.workspace import Workspace
+from tutela.provider import settings as configuration
+from tutela.provider.errors import SettingsError
+from tutela.provider.server import serve as run
+from tutela.provider.service import Provider
+from tutela.provider.settings import Settings
+from tutela.wire import limits
+
+CONFIG: Final = click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=configuration.FILE,
+    show_default=True,
+    envvar="TUTELA_CONFIG",
+    help="The settings; each can be overridden by TUTELA_PROVIDER_<NAME>.",
+)
+
+
+@click.group(cls=Group)
+def provider() -> None:
+    """Run the provider's service: it hands out epochs and evaluates blinded checks.
+
+    \b
+    The way to a running service:
+      tutela provider init /srv/tutela --name family.example --homeserver family.example=http://127.0.0.1:8008
+      tutela list trust-root --out /srv/tutela/trust-root.json --list family.example
+      tutela provider publish --list family.example --config /srv/tutela/provider.toml
+      tutela provider serve --config /srv/tutela/provider.toml
+
+    `docs/provider.md` is for whoever runs it.
+    """
+
+
+@provider.command()
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path), default=Path())
+@click.option("--name", required=True, help="The provider's name, as its list spells it.")
+@click.option(
+    "--homeserver",
+    "homeservers",
+    multiple=True,
+    required=True,
+    metavar="NAME=URL",
+    help="A homeserver whose users may sign in, and where it is reached. Repeat for more.",
+)
+@JSON
+def init(directory: Path, name: str, homeservers: tuple[str, ...], as_json: bool) -> None:
+    """Make the data folder, the database and a settings file to start from.
+
+    \b
+    Example:
+      tutela provider init /srv/tutela --name family.example \\
+          --homeserver family.example=http://127.0.0.1:8008
+    """
+    servers = dict(_pair(text) for text in homeservers)
+    values = {"name": name, "data": "data", "homeservers": servers, "trust_root": "trust-root.json"}
+    settings = configuration.of_values(values, base=directory)
+    path = directory / configuration.FILE
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        settings.data.mkdir(exist_ok=True, mode=0o700)
+        settings.keys.mkdir(exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise files.failed(directory, error) from error
+    files.create(path, configuration.template(values).encode())
+    Provider.open(settings).close()
+
+    def text() -> None:
+        say(f"The settings are in [bold]{escape(str(path))}[/]: read them through once.")
+        say(f"Next: tutela list trust-root --out {escape(str(settings.trust_root))}")
+        say(f"      tutela provider publish --list LIST --config {escape(str(path))}")
+
+    answer(as_json, {"config": str(path), "data": str(settings.data), "trust_root": str(settings.trust_root)}, text)
+
+
+@provider.command()
+@CONFIG
+@JSON
+def serve(config: Path, as_json: bool) -> None:
+    """Serve until Ctrl-C or SIGTERM; requests under way are finished first.
+
+    \b
+    It listens on loopback unless the settings say otherwise: put a reverse proxy with TLS before it.
+    The database's tables are brought up to date on start. Whoever wants the access log apart from the
+    service's own messages finds it on standard output, these on standard error.
+
+    \b
+    Example:
+      tutela provider serve --config /srv/tutela/provider.toml
+    """
+    settings = _settings(config)
+
+    def started(address: str) -> None:
+        if as_json:
+            click.echo(json.dumps({"listening": address}))
+        else:
+            complain(f"Listening at [bold]{address}[/]. Ctrl-C stops.")
+
+    run(settings, started=started)
+
+
+@provider.command()
+@click.argument("epoch", type=click.IntRange(1), required=False)
+@LIST
+@CONFIG
+@JSON
+def publish(epoch: int | None, root: Path, config: Path, as_json: bool) -> None:
+    """Publish an epoch of a list, by default its newest one. The service need not stop.
+
+    \b
+    The epoch must bear the signatures that the trust root asks for; an older epoch than the published
+    one is refused. Secret keys that the epoch names and that this provider does not hold yet are taken
+    over from the list's folder. All becomes visible at one moment, or nothing. Publishing the same
+    epoch again changes nothing, but adds signatures that are new and restores files that are damaged.
+
+    \b
+    Example:
+      tutela provider publish --list family.example --config /srv/tutela/provider.toml
+    """
+    workspace = Workspace.open(root)
+    folder = workspace.epoch(epoch)
+    segments = _SegmentFolder(folder.path / "segments")
+    with closing(Provider.open(_settings(config))) as opened:
+        done = opened.publish(folder.envelope(), segments, lambda key_id: keyfile.load(root / "keys", key_id))
+    facts = {
+        "epoch": done.epoch,
+        "digest": done.digest,
+        "segments": done.segments,
+        "new_segments": done.new_segments,
+        "already_published": done.already_published,
+    }
+
+    def text() -> None:
+        state = "was published already" if done.already_published else "is published"
+        say(f"Epoch [bold]{done.epoch}[/] {state}: {done.segments} segments, {done.new_segments} of them new.")
+
+    answer(as_json, facts, text)
+
+
+@provider.command()
+@CONFIG
+@JSON
+def status(config: Path, as_json: bool) -> None:
+    """Show what is published, which keys answer, and what is stored.
+
+    \b
+    Example:
+      tutela provider status --config /srv/tutela/provider.toml
+    """
+    with closing(Provider.open(_settings(config))) as opened:
+        found = opened.status()
+
+    def text() -> None:
+        table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+        table.add_row("Newest epoch", str(found.epoch.number) if found.epoch else "none: tutela provider publish")
+        if found.epoch is not None:
+            table.add_row("", f"made {found.epoch.created}, published {found.epoch.published}")
+            table.add_row("", f"{found.epoch.segments} segments, {found.epoch.bytes:,} bytes")
+            table.add_row("Rate limit", f"{found.epoch.checks_per_hour} checks an hour for each account")
+        table.add_row("Epochs kept", ", ".join(map(str, found.epochs)) or "none")
+        for key in found.keys:
+            table.add_row(f"Key {key.id}", key.state)
+        table.add_row("Sessions", f"{found.sessions}, of {found.accounts} accounts")
+        show(table)
+
+    answer(as_json, msgspec.to_builtins(found), text)
+
+
+@provider.command("rotate-key")
+@click.option("--overlap-days", type=click.IntRange(1, 366), default=30, show_default=True, help="The old key's time.")
+@click.option("--compromised", is_flag=True, help="The old key may have leaked: it retires at once.")
+@LIST
+@lists.WORKERS
+@JSON
+@click.pass_context
+def rotate_key(
+    ctx: click.Context, overlap_days: int, compromised: bool, root: Path, workers: int, as_json: bool
+) -> None:
+    """Build the list's next epoch under a new OPRF key (the same as `tutela list build --rotate-key`).
+
+    \b
+    Once the authorities have signed that epoch, publish it: from then on the new key answers, and the
+    old one too until its time is over. Devices download every segment once.
+
+    \b
+    Examples:
+      tutela provider rotate-key --list family.example                  once a year
+      tutela provider rotate-key --compromised --list family.example    after a leak
+    """
+    ctx.invoke(
+        lists.build,
+        root=root,
+        rotate_key=not compromised,
+        overlap_days=overlap_days,
+        compromised=compromised,
+        again=False,
+        workers=workers,
+        as_json=as_json,
+    )
+
+
+@provider.command()
+@click.option("--retired-keys", is_flag=True, help="Also destroy the secrets of keys whose time is over.")
+@CONFIG
+@JSON
+def gc(retired_keys: bool, config: Path, as_json: bool) -> None:
+    """Remove old epochs, segments that no kept epoch needs, and what is known of accounts and has run out.
+
+    \b
+    How many epochs are kept is the setting `kept_epochs`. The service need not stop.
+
+    \b
+    Examples:
+      tutela provider gc --config /srv/tutela/provider.toml
+      tutela provider gc --retired-keys
+    """
+    with closing(Provider.open(_settings(config))) as opened:
+        done = opened.collect(retired_keys=retired_keys)
+        rows = opened.forget()
+    facts = {"epochs": list(done.epochs), "files": list(done.files), "keys": list(done.keys), "account_rows": rows}
+    counted = f"{len(done.epochs)} epochs, {len(done.files)} files, {len(done.keys)} keys, {rows} rows about accounts"
+    answer(as_json, facts, lambda: say(f"Removed: {counted}."))
+
+
+class _SegmentFolder(Mapping[str, bytes]):
+    """The segment files of an epoch, read one at a time when they are asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __getitem__(self, digest: str) -> bytes:
+        try:
+            return files.read(self._folder / f"{digest}.seg", limit=limits.SEGMENT_BYTES)
+        except StorageFailed as error:
+            raise KeyError(digest) from error
+
+    def __iter__(self) -> Iterator[str]:
+        return (path.stem for path in self._folder.glob("*.seg"))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _settings(config: Path) -> Settings:
+    return configuration.load(config, os.environ)  # noqa: TID251 (the edge: commands read the environment here)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, address = text.partition("=")
+    if not equals:
+        raise SettingsError(f"{text!r} does not name a homeserver", hint="Write NAME=URL.")
+    return name.strip(), address.strip()
