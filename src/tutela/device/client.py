@@ -18,6 +18,8 @@ from tutela.wire.session import Problem, Session, SignIn
 SignInCallback = Callable[[], Awaitable[SignIn]]
 
 _SMALL: Final = 64 * 1024
+#: The provider's codes for a session that it does not know any more.
+_SESSION_ENDED: Final = frozenset({"session-unknown", "session-expired", "session-missing"})
 _ENVELOPE: Final = 2 * limits.MANIFEST_BYTES
 
 
@@ -60,7 +62,7 @@ class ProviderClient:
         try:
             return await self._evaluate(path, request, session, batch)
         except ProviderRefused as refused:
-            if refused.problem not in {"session-unknown", "session-expired"}:
+            if refused.problem not in _SESSION_ENDED:
                 raise
         return await self._evaluate(path, request, await self._new_session(session), batch)
 

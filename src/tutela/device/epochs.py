@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,9 +102,13 @@ class EpochStore:
 
 
 def _verify(entry: SegmentEntry, content: bytes) -> Segment:
-    if len(content) != entry.size or hashlib.sha256(content).hexdigest() != entry.digest:
-        raise UntrustedAnswer("a filter segment is not the one that the manifest binds")
+    """Return the filter in `content` if it is the file that an accepted manifest binds.
+
+    Raises:
+        UntrustedAnswer: it is not.
+    """
     try:
+        acceptance.check_segment(entry, content)
         return Segment.decode(content)
-    except WireError as error:
-        raise UntrustedAnswer(f"a filter segment is malformed: {error}") from error
+    except (ListError, WireError) as error:
+        raise UntrustedAnswer(f"a filter segment was refused: {error}") from error

@@ -93,6 +93,7 @@ class Guard:
         sign_in: SignInCallback,
         key: bytes = b"",
         transport: httpx.AsyncBaseTransport | None = None,
+        decoder: Decoder | None = None,
         seconds: float = 15.0,
         update: bool = True,
     ) -> Self:
@@ -105,6 +106,7 @@ class Guard:
             sign_in: returns a fresh Matrix OpenID token.
             key: the profile's key; the client keeps it where the device keeps secrets.
             transport: for tests, an HTTP transport in place of the network.
+            decoder: decodes pictures; by default in a child process.
             seconds: the longest that a check may take.
             update: whether to look for a new epoch now.
 
@@ -113,7 +115,7 @@ class Guard:
         """
         opened = profile if isinstance(profile, Profile) else Profile(profile, key)
         client = ProviderClient(provider, sign_in, transport=transport, seconds=min(10.0, seconds))
-        guard = cls(opened, client, trust_root, seconds=seconds)
+        guard = cls(opened, client, trust_root, decoder=decoder, seconds=seconds)
         try:
             guard._epoch = guard._store.load()
         except DamagedProfile as error:
@@ -235,7 +237,7 @@ class Guard:
             try:
                 return await self._evaluated(pending, epoch), epoch
             except ProviderRefused as refused:
-                if last_try or refused.problem not in {"key-retired", "key-unknown"}:
+                if last_try or refused.problem not in {"key-retired", "unknown-key"}:
                     raise
             # The key was rotated while this device slept: one update, then once more.
             await self.update()

@@ -1,0 +1,1 @@
+"""The whole story on real parts: a homeserver, a provider, two list authorities, and a guarded conversation."""
