@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -9,12 +10,14 @@ from dataclasses import dataclass, field
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tutela.lists import defaults, submission
+from tutela.lists.audit import Held
 from tutela.lists.epoch import Epoch, Published, Settings, build
 from tutela.lists.keys import KeyRing
 from tutela.lists.submission import Chain
 from tutela.matching import voprf
+from tutela.wire import document
 from tutela.wire.envelope import Envelope, seal
-from tutela.wire.manifest import MANIFEST_TYPE, Authority, Manifest, Parameters, Policy, TrustRoot
+from tutela.wire.manifest import MANIFEST_TYPE, Authority, Manifest, Parameters, Policy, SegmentEntry, TrustRoot
 from tutela.wire.submission import Item, ListClass
 
 CREATED = "2026-01-05T06:00:00Z"
@@ -26,6 +29,26 @@ class Signer:
 
     authority: Authority
     key: Ed25519PrivateKey
+
+
+@dataclass(frozen=True)
+class EpochInMemory:
+    """The files of an epoch (`lists.audit.EpochFiles`); a test replaces one to see it caught."""
+
+    lists: dict[ListClass, bytes]
+    segments: dict[str, bytes]
+    """By the segment's digest."""
+    evaluations: dict[str, bytes]
+    """By the segment's digest."""
+
+    def list_file(self, list_class: ListClass) -> bytes:
+        return self.lists[list_class]
+
+    def segment_file(self, entry: SegmentEntry) -> bytes:
+        return self.segments[entry.digest]
+
+    def evaluation_file(self, entry: SegmentEntry) -> bytes:
+        return self.evaluations[entry.digest]
 
 
 @dataclass(frozen=True)
@@ -44,6 +67,8 @@ class MadeEpoch:
     chains: tuple[Chain, ...]
     submissions: dict[str, tuple[Envelope, ...]] = field(default_factory=dict)
     """Signed submissions, in order, by authority."""
+    evaluations: dict[str, bytes] = field(default_factory=dict)
+    """All evaluation files of this epoch, by the segment's digest."""
 
     @property
     def keys(self) -> voprf.KeyPair:
@@ -53,6 +78,29 @@ class MadeEpoch:
     @property
     def published(self) -> Published:
         return self.epoch.published
+
+    @property
+    def files(self) -> EpochInMemory:
+        return EpochInMemory(dict(self.epoch.lists), dict(self.segments), dict(self.evaluations))
+
+    def held(self, previous: MadeEpoch | None = None, **other: object) -> Held:
+        """What an honest auditor holds when this epoch arrives."""
+        held = Held(
+            settings=self.settings,
+            authorities=tuple(signer.authority for signer in self.signers),
+            submissions=self.submissions,
+            previous=previous.published if previous else None,
+        )
+        return dataclasses.replace(held, **other)  # type: ignore[arg-type]
+
+    def seal(self, manifest: Manifest) -> Envelope:
+        """Any manifest, signed by both authorities."""
+        return seal(MANIFEST_TYPE, document.encode(manifest), *(signer.key for signer in self.signers))
+
+
+def make_hashes(count: int, label: str = "item") -> list[str]:
+    """Distinct hashes that lie far from each other."""
+    return [hashlib.sha256(f"{label} {i}".encode()).hexdigest() for i in range(count)]
 
 
 def make_signer(name: str, jurisdiction: str) -> Signer:
@@ -109,6 +157,7 @@ def make_epoch(
     epoch = build(settings, moved, key_ring, created=created, previous=previous.published if previous else None)
     kept = previous.segments if previous else {}
     files = {**kept, **{layer.entry.digest: layer.segment for layer in epoch.built}}
+    proved = {**(previous.evaluations if previous else {}), **{x.entry.digest: x.evaluation for x in epoch.built}}
     return MadeEpoch(
         envelope=seal(MANIFEST_TYPE, epoch.payload, *(signer.key for signer in SIGNERS)),
         manifest=epoch.manifest,
@@ -126,6 +175,7 @@ def make_epoch(
         epoch=epoch,
         chains=tuple(moved),
         submissions=history,
+        evaluations={entry.digest: proved[entry.digest] for entry in epoch.manifest.segments},
     )
 
 
