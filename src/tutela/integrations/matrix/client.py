@@ -1,0 +1,376 @@
+"""The guarded client: what a chat or a demo uses of Matrix, and nothing else.
+
+Every picture is checked before it is encrypted and after it is decrypted. The client writes to encrypted rooms only,
+and only for devices that their owners' pinned identities vouch for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+from uuid import uuid4
+
+import httpx
+
+from tutela.device.guard import Guard
+from tutela.device.profile import Profile
+from tutela.device.verdict import Verdict
+from tutela.integrations.matrix import key_store, media, membership
+from tutela.integrations.matrix.api import MatrixApi
+from tutela.integrations.matrix.cross_signing import fingerprint
+from tutela.integrations.matrix.errors import (
+    IdentityChanged,
+    IdentityElsewhere,
+    MatrixError,
+    OversizedMedia,
+    SignedOut,
+)
+from tutela.integrations.matrix.guarding import GuardLike
+from tutela.integrations.matrix.identities import SenderTrust
+from tutela.integrations.matrix.own_device import OwnDevice
+from tutela.integrations.matrix.receiving import PAGE, Receiver
+from tutela.integrations.matrix.rooms import Room
+from tutela.integrations.matrix.signing_in import establish_identity, openid_token, sign_in
+from tutela.integrations.matrix.timeline import PictureMessage, TextMessage, TimelineEvent
+from tutela.signals.image import sniff, strip_trailing
+from tutela.wire.manifest import Action, TrustRoot
+from tutela.wire.session import SignIn
+
+log = logging.getLogger("tutela.matrix")
+
+_FILTER: Final = json.dumps(
+    {
+        "presence": {"types": []},
+        "account_data": {"types": []},
+        "room": {"timeline": {"limit": PAGE}, "ephemeral": {"types": []}, "account_data": {"types": []}},
+    },
+    separators=(",", ":"),
+)
+#: Seconds that a sync waits for news, and the first and longest pause after a failed one.
+_SYNC_SECONDS: Final = 25.0
+_FIRST_PAUSE: Final = 0.2
+_LONGEST_PAUSE: Final = 30.0
+
+
+@dataclass(frozen=True)
+class Sent:
+    """The picture is on its way, encrypted."""
+
+    event_id: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Held:
+    """Nothing left the device. Where the verdict's action is *warn*, the user may confirm."""
+
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class HandedOver:
+    """An account's identity as another device exported it, and the 32-byte key that both know."""
+
+    sealed: bytes
+    key: bytes
+
+
+class GuardedClient:
+    """A Matrix account on this device. Get one with `login` or `resume`, and close it.
+
+    `run` keeps it up to date; what happens comes out of `events`. Calls may be made while it runs.
+    """
+
+    def __init__(self, device: OwnDevice, profile: Profile, guard: GuardLike, *, media_limit: int) -> None:
+        """Prefer `login` or `resume`. The client owns what it is given, and closes it."""
+        self._device = device
+        self._profile = profile
+        self._guard = guard
+        self._media_limit = media_limit
+        self._receiver = Receiver(device, guard, media_limit=media_limit)
+        self._events: asyncio.Queue[TimelineEvent | None] = asyncio.Queue()
+        self._syncing = asyncio.Lock()
+        self._synced = False
+
+    @classmethod
+    async def login(
+        cls,
+        homeserver: str,
+        user: str,
+        password: str | None,
+        *,
+        profile: Path,
+        key: bytes,
+        guard: GuardLike | None = None,
+        guard_provider: str | None = None,
+        trust_root: TrustRoot | None = None,
+        identity: HandedOver | None = None,
+        replace_identity: bool = False,
+        device_name: str = "Tutela",
+        media_limit: int = media.MEDIA_BYTES,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> Self:
+        """Sign in, or go on with the profile's session, and let the account's identity vouch for this device.
+
+        Args:
+            homeserver: its address, such as `https://matrix.example`.
+            user: the account's name, whole or only its first part.
+            password: `None` goes on with the profile's session, or fails.
+            profile: the folder to keep things in.
+            key: the profile's key, 32 bytes; the client keeps it where the device keeps secrets.
+            guard: who checks pictures; if absent, a `tutela.device.Guard` is opened in the profile.
+            guard_provider: the address of that guard's provider.
+            trust_root: whose signatures that guard accepts.
+            identity: the account's identity, from `export_identity` on another of its devices.
+            replace_identity: make a new identity if the account has one that is not here. Everybody will be told.
+            device_name: how the device is listed.
+            media_limit: the largest attachment sent or received, in bytes.
+            transport: for tests, an HTTP transport in place of the network.
+
+        Raises:
+            WrongPassword, SignedOut, OtherAccount: this account cannot be had here in this way.
+            IdentityElsewhere: the account has an identity that is not here; hand it over or replace it.
+            UnreadableIdentity: the identity handed over cannot be opened.
+            DeviceError: the profile cannot be opened.
+            Unreachable, Refused: the homeserver's answers.
+        """
+        imported = key_store.import_identity(identity.sealed, identity.key) if identity else None
+        async with contextlib.AsyncExitStack() as undo:
+            opened = undo.enter_context(contextlib.closing(Profile(profile / "matrix", key)))
+            api = MatrixApi(homeserver, transport=transport)
+            undo.push_async_callback(api.close)
+            device = await sign_in(api, opened, user=user, password=password, device_name=device_name)
+            undo.callback(device.machine.close)
+            await cls._establish(device, password=password, imported=imported, replace=replace_identity)
+            if guard is None:
+                guard = await cls._open_guard(profile / "guard", key, guard_provider, trust_root, device)
+            undo.pop_all()
+        return cls(device, opened, guard, media_limit=media_limit)
+
+    # Tests override this to see what happens to a device for which nobody vouches.
+    _establish: Callable[..., Awaitable[None]] = staticmethod(establish_identity)
+
+    @staticmethod
+    async def _open_guard(
+        folder: Path, key: bytes, provider: str | None, trust_root: TrustRoot | None, device: OwnDevice
+    ) -> GuardLike:
+        if provider is None or trust_root is None:
+            raise MatrixError("a guarded client needs a guard", hint="Give guard, or guard_provider and trust_root.")
+        return await Guard.open(
+            folder, key=key, provider=provider, trust_root=trust_root, sign_in=lambda: openid_token(device)
+        )
+
+    @property
+    def user_id(self) -> str:
+        """This account."""
+        return self._device.user_id
+
+    @property
+    def device_id(self) -> str:
+        """This device."""
+        return self._device.device_id
+
+    @property
+    def rooms(self) -> dict[str, Room]:
+        """The rooms that this account is in, by id. Read only."""
+        return self._device.rooms
+
+    # Receiving
+
+    @property
+    def events(self) -> AsyncIterator[TimelineEvent]:
+        """What happens, in order, until the client is closed. Whoever asks takes an event away from the others."""
+        return self._next_events()
+
+    async def _next_events(self) -> AsyncIterator[TimelineEvent]:
+        while (event := await self._events.get()) is not None:
+            yield event
+        self._events.put_nowait(None)  # so that whoever else waits ends too
+
+    async def sync_once(self, *, seconds: float = 0.0) -> None:
+        """Fetch what is new, waiting up to `seconds` for something to happen, and put it into `events`.
+
+        Raises:
+            SignedOut: the session has ended.
+            MatrixError: the homeserver failed; the next call takes up where this one left off.
+        """
+        async with self._syncing:
+            since = self._device.store.state.since
+            params = {"filter": _FILTER, "timeout": str(int(seconds * 1000) if self._synced else 0)}
+            if since is not None:
+                params["since"] = since
+            if not self._synced:
+                params["full_state"] = "true"  # rooms are known from their state; messages only since last time
+            body = await self._device.api.get("sync", params=params, seconds=seconds + 60)
+            async for event in self._receiver.take(body, since):
+                self._events.put_nowait(event)
+            self._synced = True
+            if isinstance(body.get("next_batch"), str):
+                self._device.store.update(since=body["next_batch"])
+
+    async def run(self) -> None:
+        """Keep up to date until cancelled. A homeserver that does not answer is asked again, ever more slowly.
+
+        Raises:
+            SignedOut: the session has ended.
+        """
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                await self.sync_once(seconds=_SYNC_SECONDS)
+                pause = _FIRST_PAUSE
+            except SignedOut:
+                raise
+            except MatrixError as error:
+                log.warning("%s; trying again", error)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+
+    # Rooms
+
+    async def create_encrypted_room(self, *, invite: Sequence[str] = (), name: str = "") -> str:
+        """Make a private encrypted room and return its id."""
+        return await membership.create_encrypted_room(self._device, invite=invite, name=name)
+
+    async def join(self, room_id: str) -> None:
+        """Accept an invitation, or join a room that is open."""
+        await membership.join(self._device, room_id)
+
+    async def leave(self, room_id: str) -> None:
+        """Leave a room, or decline an invitation."""
+        await membership.leave(self._device, room_id)
+
+    # Sending
+
+    async def send_text(self, room_id: str, text: str) -> str:
+        """Encrypt and send text; return the event's id.
+
+        Raises:
+            UnknownRoom, RoomNotEncrypted: the client does not write there.
+            IdentityChanged: not before somebody's new identity is accepted; see `accept_new_identity`.
+            MatrixError: the homeserver did not take it.
+        """
+        event_id, head = await self._send(room_id, {"msgtype": "m.text", "body": text})
+        self._events.put_nowait(TextMessage(**head, text=text))
+        return event_id
+
+    def choose_picture(self, data: bytes) -> None:
+        """Start checking a picture that the user has just chosen, so that sending it need not wait."""
+        self._guard.choose(strip_trailing(data))
+
+    async def send_picture(self, room_id: str, data: bytes, filename: str, *, confirm: bool = False) -> Sent | Held:
+        """Check a picture and, unless it is held, encrypt and send it without what trails behind its end.
+
+        `confirm` says that the user was warned and wants to send it all the same; a *stop* cannot be confirmed.
+
+        Raises:
+            PictureError: this is no picture.
+            OversizedMedia: it is over the client's limit.
+            UnknownRoom, RoomNotEncrypted, IdentityChanged, MatrixError: as in `send_text`.
+        """
+        self._device.writable_room(room_id)
+        picture = strip_trailing(data)
+        if len(picture) > self._media_limit:
+            raise OversizedMedia(f"the picture is larger than {self._media_limit} bytes", hint="Make it smaller.")
+        verdict = await self._guard.check_outgoing(picture)
+        if verdict.action is Action.STOP or (verdict.action is Action.WARN and not confirm):
+            return Held(verdict)
+        ciphertext, file = media.encrypt(picture)
+        address = await self._device.api.upload(ciphertext)
+        content = {
+            "msgtype": "m.image",
+            "body": filename,
+            "filename": filename,
+            "file": {**file, "url": address},
+            "info": {"mimetype": sniff(picture).mimetype, "size": len(picture)},
+        }
+        event_id, head = await self._send(room_id, content)
+        self._events.put_nowait(PictureMessage(**head, filename=filename, data=picture, verdict=verdict))
+        return Sent(event_id, verdict)
+
+    async def _send(self, room_id: str, content: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        transaction = str(uuid4())
+        self._receiver.sent(transaction)
+        try:
+            event_id = await self._device.send(room_id, "m.room.message", content, transaction)
+        finally:
+            for notice in self._receiver.notices():
+                self._events.put_nowait(notice)
+        return event_id, {
+            "room_id": room_id,
+            "event_id": event_id,
+            "sender": self.user_id,
+            "sent_at": _now(),
+            "own": True,
+            "trust": SenderTrust.VERIFIED,
+        }
+
+    # Identities
+
+    def accept_new_identity(self, user_id: str, *, shown: str | None = None) -> None:
+        """Accept what `user_id` publishes now in place of the pinned master key, or that it publishes none.
+
+        Args:
+            user_id: whose identity changed.
+            shown: the fingerprint that the user was shown; with another one by now, nothing is accepted.
+
+        Raises:
+            IdentityChanged: the identity changed once more since it was shown.
+            IdentityElsewhere: for this account's own identity, which is replaced by logging in, never accepted.
+        """
+        if user_id == self.user_id:
+            raise IdentityElsewhere(
+                "this account's own identity cannot be accepted from the homeserver",
+                hint="Log in again with an exported identity, or with replace_identity.",
+            )
+        master = self._device.directory.published(user_id)
+        if shown is not None and shown != (fingerprint(master) if master else ""):
+            raise IdentityChanged(
+                f"the keys of {user_id} have changed again", users=(user_id,), hint="Compare the new fingerprint."
+            )
+        self._device.directory.accept(user_id, master)
+        self._device.store.update(pins=dict(self._device.directory.pins))
+
+    def export_identity(self, key: bytes) -> bytes:
+        """Seal this account's identity under a 32-byte key, to hand it over to another of its devices.
+
+        Whoever has both can speak for the account: move the key by another way than the sealed bytes.
+        """
+        identity = self._device.store.state.identity
+        if identity is None:
+            raise IdentityElsewhere("this profile holds no identity")
+        return key_store.export_identity(identity.identity(), key)
+
+    async def openid_token(self) -> SignIn:
+        """Get a token that proves to a provider who this account is. Good for one use, soon."""
+        return await openid_token(self._device)
+
+    # Ending
+
+    async def close(self) -> None:
+        """End what is under way and close everything. The session stays; `login` goes on with it."""
+        self._events.put_nowait(None)
+        await self._guard.close()
+        await self._device.api.close()
+        self._device.machine.close()
+        self._profile.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+def _now() -> int:
+    return int(time.time() * 1000)  # noqa: TID251 (the edge)

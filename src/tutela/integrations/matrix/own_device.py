@@ -1,0 +1,233 @@
+"""This device: its keys at the homeserver, the rooms it is in, whom it trusts, and how it sends.
+
+`machine` encrypts, `identities` judges, `api` carries; here the three are joined, and here is the rule that nothing is
+encrypted for a device that its owner's pinned identity does not vouch for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote
+from uuid import uuid4
+
+from tutela.integrations.matrix.api import MatrixApi
+from tutela.integrations.matrix.cross_signing import DeviceKeys
+from tutela.integrations.matrix.errors import IdentityChanged, RoomNotEncrypted, UnknownRoom
+from tutela.integrations.matrix.identities import Directory, SenderTrust, Standing, read_listing
+from tutela.integrations.matrix.key_store import KeyStore
+from tutela.integrations.matrix.machine import ONE_TIME_KEY, Machine
+from tutela.integrations.matrix.rooms import MEGOLM, Room
+from tutela.integrations.matrix.signed_json import at
+
+#: Devices in one to-device request.
+_DEVICES_AT_ONCE: Final = 50
+_HEAL_SECONDS: Final = 3600.0
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a look at somebody's keys brought: their standing, and devices newly found that are left out."""
+
+    user_id: str
+    standing: Standing
+    left_out: frozenset[str]
+
+
+class OwnDevice:
+    """A signed-in device. Made by `signing_in`."""
+
+    def __init__(self, api: MatrixApi, machine: Machine, store: KeyStore) -> None:
+        self.api = api
+        self.machine = machine
+        self.store = store
+        self.user_id = machine.user_id
+        self.device_id = machine.device_id
+        self.directory = Directory(pins=dict(store.state.pins))
+        self.rooms: dict[str, Room] = {}
+        self._stale = {self.user_id}
+        self._changes: list[Change] = []
+        self._told: dict[str, tuple[Standing, str | None]] = {}
+        self._healed: dict[str, float] = {}
+        self._known_failing: dict[str, frozenset[str]] = {}
+        self._looking = asyncio.Lock()
+        self._sending = asyncio.Lock()
+
+    # Taking in a sync answer
+
+    def room(self, room_id: str) -> Room:
+        """Return the room, made if it is new; a room once seen encrypted is so from the start."""
+        encrypted = room_id in self.store.state.encrypted_rooms
+        return self.rooms.setdefault(room_id, Room(room_id, encrypted=encrypted))
+
+    def remember_encrypted_rooms(self) -> None:
+        """Keep on disk which rooms are encrypted."""
+        encrypted = frozenset(room.room_id for room in self.rooms.values() if room.encrypted)
+        self.store.update(encrypted_rooms=self.store.state.encrypted_rooms | encrypted)
+
+    def devices_changed(self, changed: Iterable[str], left: Iterable[str]) -> None:
+        """Take in whose keys changed, and with whom no room is shared any more."""
+        self._stale.update(changed)
+        for user_id in left:
+            self._stale.discard(user_id)
+            self.directory.listings.pop(user_id, None)
+
+    async def upload_keys(self) -> None:
+        """Upload what the homeserver lacks of this device's keys.
+
+        Raises:
+            MatrixError: any status other than 200.
+        """
+        body = self.machine.keys_upload()
+        if body is not None:
+            answer = await self.api.post("keys/upload", body)
+            count = at(answer, "one_time_key_counts", ONE_TIME_KEY)
+            self.machine.keys_uploaded(count if isinstance(count, int) else 0)
+
+    async def heal(self) -> None:
+        """Start new Olm sessions with devices whose messages could not be decrypted, at most hourly with each.
+
+        Raises:
+            MatrixError: the homeserver did not answer; the next failure tries again.
+        """
+        now = asyncio.get_running_loop().time()
+        for user_id, curve25519 in self.machine.take_wedged():
+            broken = [device for device in self.directory.passing(user_id) if device.curve25519 == curve25519]
+            if not broken or now - self._healed.get(curve25519, -_HEAL_SECONDS) < _HEAL_SECONDS:
+                continue
+            self._healed[curve25519] = now
+            device = broken[0]
+            wanted = {user_id: {device.device_id: ONE_TIME_KEY}}
+            claimed = await self.api.post("keys/claim", {"one_time_keys": wanted})
+            if self.machine.start_olm_sessions([device], claimed.get("one_time_keys")):
+                messages = {user_id: {device.device_id: self.machine.dummy_message(device)}}
+                await self.api.put(f"sendToDevice/m.room.encrypted/{uuid4()}", {"messages": messages})
+
+    # Whom to trust
+
+    async def look_up(self, users: Iterable[str] = ()) -> None:
+        """Fetch the keys of `users`, of those whose keys changed, and of new people in encrypted rooms.
+
+        What is new lies in `take_changes` afterwards.
+
+        Raises:
+            MatrixError: the homeserver does not answer; what was to be looked up stays due.
+        """
+        async with self._looking:
+            readers = {user for room in self.rooms.values() if room.encrypted for user in room.readers}
+            shared = readers | {self.user_id}
+            due = {user for user in self._stale if user in shared} | (shared - self.directory.listings.keys())
+            due |= set(users)
+            if not due:
+                return
+            self._stale -= due
+            try:
+                answer = await self.api.post("keys/query", {"device_keys": {user: [] for user in sorted(due)}})
+            except BaseException:
+                self._stale |= due
+                raise
+            listed = answer.get("device_keys")
+            for user in sorted(due):
+                if isinstance(listed, dict) and user in listed:
+                    self._learn(user, answer)
+            self.store.update(pins=dict(self.directory.pins))
+
+    def take_changes(self) -> list[Change]:
+        """Return what `look_up` has found since the last call."""
+        changes, self._changes = self._changes, []
+        return changes
+
+    def sender(self, user_id: str, curve25519: str, ed25519: str) -> SenderTrust | None:
+        """Say what is known of the device that sent a message as `user_id`; `None`: it is forged."""
+        if (user_id, curve25519, ed25519) == (self.user_id, self.machine.curve25519, self.machine.ed25519):
+            return SenderTrust.VERIFIED
+        return self.directory.sender(user_id, curve25519, ed25519)
+
+    def _learn(self, user_id: str, answer: Mapping[str, Any]) -> None:
+        standing = self.directory.learn(read_listing(user_id, answer))
+        failing = self.directory.failing(user_id) - ({self.device_id} if user_id == self.user_id else set())
+        left_out = failing - self._known_failing.get(user_id, frozenset())
+        self._known_failing[user_id] = failing
+        news = (standing, self.directory.published(user_id))
+        if left_out or (standing is Standing.CHANGED and self._told.get(user_id) != news):
+            self._changes.append(Change(user_id, standing, left_out))
+        self._told[user_id] = news
+
+    # Sending
+
+    def writable_room(self, room_id: str) -> Room:
+        """Return a room in which this client may write now.
+
+        Raises:
+            UnknownRoom, RoomNotEncrypted: it may not write there.
+            IdentityChanged: not before the user has accepted somebody's new identity.
+        """
+        room = self.rooms.get(room_id)
+        if room is None:
+            raise UnknownRoom(f"this account is not in the room {room_id}", hint="Join it, and synchronise once.")
+        if not room.encrypted or room.algorithm != MEGOLM:
+            raise RoomNotEncrypted(f"the room {room_id} is not end-to-end encrypted in a way that this client knows")
+        changed = self.directory.changed(room.readers | {self.user_id})
+        if self.user_id in changed:
+            raise IdentityChanged(
+                "this account's keys were replaced",
+                users=changed,
+                hint="If it was another device of yours, import its identity; if not, change the password and replace.",
+            )
+        if changed:
+            raise IdentityChanged(
+                f"the keys of {', '.join(changed)} have changed",
+                users=changed,
+                hint="Ask them in another way, then accept the new identity.",
+            )
+        return room
+
+    async def send(self, room_id: str, event_type: str, content: Mapping[str, Any], transaction: str) -> str:
+        """Encrypt an event for the devices that pass, send it, and return its id.
+
+        Raises:
+            UnknownRoom, RoomNotEncrypted, IdentityChanged: nothing was sent, see `writable_room`.
+            MatrixError: the homeserver did not take it.
+        """
+        async with self._sending:
+            self.writable_room(room_id)
+            await self.look_up()
+            room = self.writable_room(room_id)
+            devices = [device for user in sorted(room.readers) for device in self._recipients(user)]
+            await self._share_room_key(room_id, devices)
+            encrypted = self.machine.encrypt(room_id, event_type, content)
+        path = f"rooms/{quote(room_id, safe='')}/send/m.room.encrypted/{quote(transaction, safe='')}"
+        return str((await self.api.put(path, encrypted)).get("event_id"))
+
+    def _recipients(self, user_id: str) -> Iterator[DeviceKeys]:
+        for device in self.directory.passing(user_id):
+            if (user_id, device.device_id) != (self.user_id, self.device_id):
+                yield device
+
+    async def _share_room_key(self, room_id: str, devices: Collection[DeviceKeys]) -> None:
+        wanted = self.machine.missing_olm_sessions(devices)
+        if wanted:
+            claimed = await self.api.post("keys/claim", {"one_time_keys": wanted})
+            new = [device for device in devices if device.device_id in wanted.get(device.user_id, {})]
+            self.machine.start_olm_sessions(new, claimed.get("one_time_keys"))
+        messages = self.machine.room_key_messages(room_id, devices)
+        for some in _chunks(messages):
+            await self.api.put(f"sendToDevice/m.room.encrypted/{uuid4()}", {"messages": some})
+            self.machine.room_key_sent(room_id, devices, some)
+        self.machine.room_key_sent(room_id, devices, {})
+
+
+def _chunks(messages: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, dict[str, Any]]]:
+    some: dict[str, dict[str, Any]] = {}
+    count = 0
+    for user_id, by_device in messages.items():
+        for device_id, content in by_device.items():
+            some.setdefault(user_id, {})[device_id] = content
+            count += 1
+            if count % _DEVICES_AT_ONCE == 0:
+                yield some
+                some = {}
+    if some:
+        yield some

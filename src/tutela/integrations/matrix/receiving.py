@@ -1,0 +1,267 @@
+"""From a sync answer to the timeline: decrypted, its senders judged, its pictures checked.
+
+Nothing that other people or the homeserver send makes this raise: what cannot be read becomes an
+`UnreadableMessage`, what is no message at all is passed over.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+from tutela.errors import TutelaError
+from tutela.integrations.matrix import media
+from tutela.integrations.matrix.cross_signing import fingerprint
+from tutela.integrations.matrix.errors import (
+    MalformedMedia,
+    MatrixError,
+    MediaHashMismatch,
+    OversizedMedia,
+    UndecryptableEvent,
+)
+from tutela.integrations.matrix.guarding import GuardLike
+from tutela.integrations.matrix.identities import SenderTrust, Standing
+from tutela.integrations.matrix.machine import ONE_TIME_KEY
+from tutela.integrations.matrix.own_device import Change, OwnDevice
+from tutela.integrations.matrix.rooms import read_invitation
+from tutela.integrations.matrix.signed_json import at
+from tutela.integrations.matrix.timeline import (
+    Invitation,
+    Notice,
+    NoticeKind,
+    PictureMessage,
+    Problem,
+    TextMessage,
+    TimelineEvent,
+    UnreadableMessage,
+)
+from tutela.wire.manifest import Action
+
+log = logging.getLogger("tutela.matrix")
+
+#: Messages asked for at once, and pages fetched to close a gap.
+PAGE: Final = 100
+_PAGES: Final = 10
+#: Messages kept that wait for their keys.
+_WAITING: Final = 1000
+_TEXT_TYPES: Final = ("m.text", "m.notice", "m.emote")
+
+
+class Receiver:
+    """Turns sync answers into timeline events, in order."""
+
+    def __init__(self, device: OwnDevice, guard: GuardLike, *, media_limit: int) -> None:
+        self._device = device
+        self._guard = guard
+        self._media_limit = media_limit
+        self._waiting: dict[str, tuple[str, dict[str, Any]]] = {}
+        self._sent: set[str] = set()
+        self._sought: set[tuple[str, str]] = set()
+
+    def sent(self, transaction: str) -> None:
+        """The application has been shown this message already; its echo is to be passed over."""
+        self._sent.add(transaction)
+
+    def notices(self) -> list[Notice]:
+        """Return what is to be told about people's keys, once, in every encrypted room shared with them."""
+        return [notice for change in self._device.take_changes() for notice in self._notices(change)]
+
+    async def take(self, body: Mapping[str, Any], since: str | None) -> AsyncIterator[TimelineEvent]:
+        """Take in one sync answer and give what the application is to be shown.
+
+        Raises:
+            MatrixError: the homeserver failed while keys were fetched; the same answer can be taken in again.
+        """
+        device = self._device
+        self._absorb(body)
+        await device.upload_keys()
+        await device.look_up()
+        await device.heal()
+        for notice in self.notices():
+            yield notice
+        for room_id, invite in _items(at(body, "rooms", "invite")):
+            state = at(invite, "invite_state", "events")
+            invited = read_invitation(room_id, device.user_id, state if isinstance(state, list) else ())
+            yield Invitation(room_id=room_id, event_id="", sender=invited.inviter, sent_at=0, name=invited.name)
+        for room_id, joined in _items(at(body, "rooms", "join")):
+            timeline = at(joined, "timeline")
+            if since is not None and at(timeline, "limited") is True:
+                async for event in self._gap(room_id, at(timeline, "prev_batch"), since):
+                    yield event
+            for raw in _list(at(timeline, "events")):
+                async for event in self._event(room_id, raw):
+                    yield event
+        async for event in self._keys_arrived():
+            yield event
+
+    def _absorb(self, body: Mapping[str, Any]) -> None:
+        device = self._device
+        counts = at(body, "device_one_time_keys_count")
+        if isinstance(counts, dict):
+            count, unused = counts.get(ONE_TIME_KEY, 0), at(body, "device_unused_fallback_key_types")
+            device.machine.note_counts(
+                count if isinstance(count, int) else 0, unused_fallback_key=ONE_TIME_KEY in _list(unused)
+            )
+        device.machine.receive(_list(at(body, "to_device", "events")))
+        for room_id, _ in _items(at(body, "rooms", "leave")):
+            device.rooms.pop(room_id, None)
+        for room_id, joined in _items(at(body, "rooms", "join")):
+            room = device.room(room_id)
+            for raw in _list(at(joined, "state", "events")) + _list(at(joined, "timeline", "events")):
+                room.apply(raw)
+        device.remember_encrypted_rooms()
+        lists = at(body, "device_lists")
+        device.devices_changed(*(filter(_is_text, _list(at(lists, name))) for name in ("changed", "left")))
+
+    async def _gap(self, room_id: str, before: object, since: str) -> AsyncIterator[TimelineEvent]:
+        """Fetch the messages between `since` and the start of the timeline, oldest first."""
+        raws: list[Any] = []
+        for _ in range(_PAGES):
+            if not isinstance(before, str):
+                break
+            params = {"dir": "b", "from": before, "to": since, "limit": str(PAGE)}
+            page = await self._device.api.get(f"rooms/{quote(room_id, safe='')}/messages", params=params)
+            raws += _list(page.get("chunk"))
+            before = page.get("end") if page.get("chunk") else None
+        else:
+            yield _notice(room_id, self._device.user_id, NoticeKind.MESSAGES_SKIPPED)
+        for raw in reversed(raws):
+            async for event in self._event(room_id, raw):
+                yield event
+
+    async def _keys_arrived(self) -> AsyncIterator[TimelineEvent]:
+        for event_id, (room_id, raw) in list(self._waiting.items()):
+            if self._device.machine.has_session(room_id, at(raw, "content", "session_id")):
+                del self._waiting[event_id]
+                async for event in self._event(room_id, raw):
+                    yield event
+
+    async def _event(self, room_id: str, raw: Any) -> AsyncIterator[TimelineEvent]:
+        head = _head(room_id, raw)
+        kind = at(raw, "type")
+        if head is None or kind not in ("m.room.encrypted", "m.room.message", "m.sticker"):
+            return
+        transaction = at(raw, "unsigned", "transaction_id")
+        if (_is_text(transaction) and transaction in self._sent) or at(raw, "unsigned", "redacted_because"):
+            return
+        own = head["sender"] == self._device.user_id
+        unverified = {**head, "own": own, "trust": SenderTrust.UNKNOWN}
+        if kind != "m.room.encrypted":
+            yield UnreadableMessage(**unverified, problem=Problem.NOT_ENCRYPTED)
+            return
+        try:
+            opened = self._device.machine.decrypt(room_id, raw)
+        except UndecryptableEvent as error:
+            if error.missing_key:
+                self._wait(head["event_id"], room_id, raw)
+            yield UnreadableMessage(
+                **unverified, problem=Problem.NO_KEY if error.missing_key else Problem.UNDECRYPTABLE
+            )
+            return
+        trust = await self._trust(head["sender"], opened.curve25519, opened.ed25519)
+        if trust is None:
+            yield UnreadableMessage(**unverified, problem=Problem.FORGED)
+            return
+        common = {**head, "own": own, "trust": trust}
+        if opened.type == "m.sticker":
+            yield UnreadableMessage(**common, problem=Problem.UNSUPPORTED)
+        elif opened.type == "m.room.message":
+            yield await self._message(common, opened.content)
+
+    async def _message(self, common: dict[str, Any], content: Mapping[str, Any]) -> TimelineEvent:
+        kind, text = content.get("msgtype"), content.get("body")
+        if not isinstance(kind, str) or not isinstance(text, str):
+            return UnreadableMessage(**common, problem=Problem.MALFORMED)
+        if kind in _TEXT_TYPES:
+            return TextMessage(**common, text=text)
+        if kind != "m.image":
+            return UnreadableMessage(**common, problem=Problem.UNSUPPORTED)
+        try:
+            data = await self._picture(content.get("file"))
+            verdict = await self._guard.check_incoming(data)
+        except MalformedMedia:
+            return UnreadableMessage(**common, problem=Problem.MALFORMED)
+        except OversizedMedia:
+            return UnreadableMessage(**common, problem=Problem.OVERSIZED)
+        except MediaHashMismatch:
+            return UnreadableMessage(**common, problem=Problem.ALTERED)
+        except MatrixError:
+            return UnreadableMessage(**common, problem=Problem.UNAVAILABLE)
+        except TutelaError as error:
+            log.warning("a picture could not be checked: %s", error.code)
+            return UnreadableMessage(**common, problem=Problem.CHECK_FAILED)
+        held = None if verdict.action is Action.STOP else data
+        filename = content.get("filename")
+        return PictureMessage(
+            **common, filename=filename if isinstance(filename, str) else text, data=held, verdict=verdict
+        )
+
+    async def _picture(self, description: object) -> bytes:
+        file = media.read_file(description)
+        ciphertext = await self._device.api.download(file.server, file.media_id, limit=self._media_limit)
+        return media.decrypt(file, ciphertext)
+
+    async def _trust(self, sender: str, curve25519: str, ed25519: str) -> SenderTrust | None:
+        trust = self._device.sender(sender, curve25519, ed25519)
+        if trust is SenderTrust.UNKNOWN and (sender, curve25519) not in self._sought:
+            # Perhaps the device is so new that its listing has not been fetched: look once.
+            self._sought.add((sender, curve25519))
+            try:
+                await self._device.look_up({sender})
+            except MatrixError:
+                return trust
+            trust = self._device.sender(sender, curve25519, ed25519)
+        return trust
+
+    def _wait(self, event_id: str, room_id: str, raw: dict[str, Any]) -> None:
+        self._waiting[event_id] = (room_id, raw)
+        while len(self._waiting) > _WAITING:
+            del self._waiting[next(iter(self._waiting))]
+
+    def _notices(self, change: Change) -> list[Notice]:
+        user_id, device = change.user_id, self._device
+        rooms = [room.room_id for room in device.rooms.values() if room.encrypted and user_id in room.readers]
+        notices: list[Notice] = []
+        if change.standing is Standing.CHANGED:
+            kind = NoticeKind.OWN_IDENTITY_CHANGED if user_id == device.user_id else NoticeKind.IDENTITY_CHANGED
+            master = device.directory.published(user_id)
+            shown = fingerprint(master) if master else ""
+            notices += [_notice(room_id, user_id, kind, fingerprint=shown) for room_id in rooms]
+        elif change.left_out:
+            left_out = tuple(sorted(change.left_out))
+            notices += [_notice(room_id, user_id, NoticeKind.DEVICES_LEFT_OUT, devices=left_out) for room_id in rooms]
+        return notices
+
+
+def _head(room_id: str, raw: Any) -> dict[str, Any] | None:
+    event_id, sender, sent_at = (at(raw, name) for name in ("event_id", "sender", "origin_server_ts"))
+    if not isinstance(event_id, str) or not isinstance(sender, str):
+        return None
+    return {
+        "room_id": room_id,
+        "event_id": event_id,
+        "sender": sender,
+        "sent_at": sent_at if isinstance(sent_at, int) else 0,
+    }
+
+
+def _notice(
+    room_id: str, user_id: str, kind: NoticeKind, *, devices: tuple[str, ...] = (), fingerprint: str = ""
+) -> Notice:
+    return Notice(
+        room_id=room_id, event_id="", sender=user_id, sent_at=0, kind=kind, devices=devices, fingerprint=fingerprint
+    )
+
+
+def _items(value: object) -> list[tuple[str, Any]]:
+    return list(value.items()) if isinstance(value, dict) else []
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
