@@ -1,0 +1,297 @@
+"""The page as an ASGI application: routes that turn requests into calls on windows, and windows into HTML.
+
+Every post changes a window and then answers with a redirect to its page, so that the page works without a script; the
+script follows the redirect and merges what changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime, tzinfo
+from importlib import resources
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from tutela.chat.changes import Changes
+from tutela.chat.fence import HEADERS, Fence
+from tutela.chat.forms import Form, read_form
+from tutela.chat.observer import Observer
+from tutela.chat.pages import Pages, choose_language
+from tutela.chat.pictures import NotAPicture, blur, media_type
+from tutela.chat.window import TOO_LARGE, Window
+from tutela.language import LANGUAGES, N_, Words
+
+log = logging.getLogger("tutela.chat")
+
+_COOKIE: Final = "tutela-language"
+#: Seconds after which a silent stream says that it is alive.
+_HEARTBEAT: Final = 15.0
+_GONE: Final = (
+    N_("This page is not here"),
+    N_("Perhaps the link is not complete, or Tutela was started anew on this computer since. Ask for a new link."),
+)
+_FAILED: Final = (N_("That did not work"), N_("Nothing was sent. Please go back and try again."))
+_LARGE: Final = (N_("That did not work"), TOO_LARGE)
+
+
+def create_app(
+    windows: Sequence[Window],
+    observer: Observer | None = None,
+    *,
+    authority: str,
+    side_path: str | None = None,
+    closing: asyncio.Event | None = None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),  # noqa: TID251 (the edge)
+    zone: tzinfo | None = None,
+) -> Starlette:
+    """Return the application that serves `windows`, each at its secret `path`.
+
+    Args:
+        windows: those to serve; the application reads their clients' events.
+        observer: where the lines of the side-by-side page come from.
+        authority: the `host:port` at which the page is reached. Any other is refused.
+        side_path: the secret path of the page with all windows and the observer's pane; `None` for no such page.
+        closing: when it is set, all streams end, so that a server can stop.
+        clock: tells the time, with its zone.
+        zone: the readers' time zone; `None` stands for this machine's.
+    """
+    routes = _Routes(windows, observer, closing or asyncio.Event(), Pages(clock=clock, zone=zone))
+    window = "/w/{token}"
+    paths = [
+        Route(f"{window}/", routes.conversation),
+        Route(f"{window}/help", routes.help),
+        Route(f"{window}/events", routes.window_events),
+        Route(f"{window}/chosen/{{id}}", routes.chosen),
+        Route(f"{window}/picture/{{entry}}", routes.picture),
+        Route(f"{window}/blur/{{entry}}", routes.blur),
+        Route(f"{window}/text", routes.say, methods=["POST"]),
+        Route(f"{window}/choose", routes.choose, methods=["POST"]),
+        Route(f"{window}/send", routes.send, methods=["POST"]),
+        Route(f"{window}/discard", routes.discard, methods=["POST"]),
+        Route(f"{window}/show/{{entry}}", routes.show, methods=["POST"]),
+        Route(f"{window}/hide/{{entry}}", routes.hide, methods=["POST"]),
+        Route(f"{window}/accept/{{entry}}", routes.accept, methods=["POST"]),
+        Mount("/static", StaticFiles(directory=str(resources.files("tutela.chat") / "static"))),
+    ]
+    if side_path is not None:
+        paths += [Route(side_path, routes.side_by_side), Route(f"{side_path}events", routes.side_events)]
+    return Starlette(
+        routes=paths,
+        middleware=[Middleware(Fence, authority=authority)],
+        exception_handlers={HTTPException: routes.refuse, Exception: routes.fail},
+        lifespan=routes.lifespan,
+    )
+
+
+class _Routes:
+    def __init__(
+        self, windows: Sequence[Window], observer: Observer | None, closing: asyncio.Event, pages: Pages
+    ) -> None:
+        self._windows = tuple(windows)
+        # Looked up by digest, so that the time it takes tells nothing about the token.
+        self._by_token = {_digest(window.token): window for window in windows}
+        self._observer = observer
+        self._closing = closing
+        self._pages = pages
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+        following = [asyncio.create_task(_follow(window)) for window in self._windows]
+        try:
+            yield
+        finally:
+            self._closing.set()
+            for task in following:
+                task.cancel()
+            await asyncio.gather(*following, return_exceptions=True)
+
+    def _window(self, request: Request) -> Window:
+        window = self._by_token.get(_digest(request.path_params["token"]))
+        if window is None:
+            raise HTTPException(404)
+        return window
+
+    # What is read
+
+    async def conversation(self, request: Request) -> Response:
+        window = self._window(request)
+        return _page(request, self._pages.conversation(window, _tongue(request)))
+
+    async def help(self, request: Request) -> Response:
+        self._window(request)
+        tongue, region = _tongue_and_region(request)
+        return _page(request, self._pages.help(tongue, region))
+
+    async def side_by_side(self, request: Request) -> Response:
+        seen = self._observer.observations() if self._observer else ()
+        return _page(request, self._pages.side_by_side(self._windows, seen, _tongue(request)))
+
+    async def window_events(self, request: Request) -> Response:
+        return self._stream(self._window(request).changes.follow())
+
+    async def side_events(self, _request: Request) -> Response:
+        return self._stream(self._observer.changes() if self._observer else Changes().follow())
+
+    async def chosen(self, request: Request) -> Response:
+        chosen = self._window(request).chosen
+        if chosen is None or chosen.id != request.path_params["id"]:
+            raise HTTPException(404)
+        return _picture(chosen.data, chosen.media_type)
+
+    async def picture(self, request: Request) -> Response:
+        data = self._window(request).picture(request.path_params["entry"], opened=True)
+        try:
+            return _picture(data, media_type(data)) if data is not None else _missing()
+        except NotAPicture:
+            return _missing()
+
+    async def blur(self, request: Request) -> Response:
+        data = self._window(request).picture(request.path_params["entry"], opened=False)
+        try:
+            return _picture(await asyncio.to_thread(blur, data), "image/png") if data is not None else _missing()
+        except NotAPicture:
+            return _missing()
+
+    def _stream(self, changes: AsyncIterator[None]) -> Response:
+        return StreamingResponse(_events(changes, self._closing), media_type="text/event-stream")
+
+    # What changes something
+
+    async def say(self, request: Request) -> Response:
+        window, form = await self._posted(request)
+        await window.say(form.fields.get("text", ""))
+        return _back(window)
+
+    async def choose(self, request: Request) -> Response:
+        window = self._window(request)
+        form = await read_form(request, with_picture=True)
+        window.choose(form.picture or b"", form.filename)
+        return _back(window)
+
+    async def send(self, request: Request) -> Response:
+        window, form = await self._posted(request)
+        await window.send(form.fields.get("chosen", ""), confirm=form.fields.get("confirm") == "yes")
+        return _back(window)
+
+    async def discard(self, request: Request) -> Response:
+        window, form = await self._posted(request)
+        window.discard(form.fields.get("chosen", ""))
+        return _back(window)
+
+    async def show(self, request: Request) -> Response:
+        window, _ = await self._posted(request)
+        window.open(request.path_params["entry"])
+        return _back(window)
+
+    async def hide(self, request: Request) -> Response:
+        window, _ = await self._posted(request)
+        window.cover(request.path_params["entry"])
+        return _back(window)
+
+    async def accept(self, request: Request) -> Response:
+        window, _ = await self._posted(request)
+        window.accept(request.path_params["entry"])
+        return _back(window)
+
+    async def _posted(self, request: Request) -> tuple[Window, Form]:
+        return self._window(request), await read_form(request)
+
+    # What does not work
+
+    async def refuse(self, request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        title, text = {404: _GONE, 413: _LARGE}.get(status, _FAILED)
+        window = self._by_token.get(_digest(request.path_params.get("token", "")))
+        html = self._pages.refused(_tongue(request), title, text, back=window.path if window else None)
+        return HTMLResponse(html, status_code=status)
+
+    async def fail(self, request: Request, error: Exception) -> Response:
+        # Starlette answers this outside the fence.
+        response = await self.refuse(request, error)
+        response.headers.update({**HEADERS, "Cache-Control": "no-store"})
+        return response
+
+
+async def _follow(window: Window) -> None:
+    try:
+        await window.follow()
+    except Exception:
+        log.exception("%s no longer receives anything", window.client.user_id)
+
+
+async def _events(changes: AsyncIterator[None], closing: asyncio.Event) -> AsyncIterator[str]:
+    """Server-sent events: one at once, then one after each change, until the page goes or the server closes."""
+    closed = asyncio.create_task(_until(closing))
+    change: asyncio.Task[bool] | None = None
+    try:
+        yield "event: changed\ndata: 1\n\n"
+        while True:
+            change = change or asyncio.create_task(_another(changes))
+            done, _ = await asyncio.wait((change, closed), timeout=_HEARTBEAT, return_when=asyncio.FIRST_COMPLETED)
+            if closed in done or (change in done and not change.result()):
+                return
+            if change in done:
+                change = None
+                yield "event: changed\ndata: 1\n\n"
+            else:
+                yield ": still here\n\n"
+    finally:
+        ending = [task for task in (closed, change) if task]
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
+
+
+async def _until(event: asyncio.Event) -> bool:
+    return await event.wait()
+
+
+async def _another(changes: AsyncIterator[None]) -> bool:
+    """Wait for the next change; `False` when there will be none."""
+    async for _ in changes:
+        return True
+    return False
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _tongue_and_region(request: Request) -> tuple[Words, str | None]:
+    asked, remembered = request.query_params.get("lang"), request.cookies.get(_COOKIE)
+    return choose_language(asked, remembered, request.headers.get("accept-language", ""))
+
+
+def _tongue(request: Request) -> Words:
+    return _tongue_and_region(request)[0]
+
+
+def _page(request: Request, html: str) -> Response:
+    response = HTMLResponse(html)
+    if (asked := request.query_params.get("lang")) in LANGUAGES:
+        response.set_cookie(_COOKIE, asked, httponly=True, samesite="strict", max_age=365 * 24 * 3600)
+    return response
+
+
+def _picture(data: bytes, kind: str) -> Response:
+    # Sandboxed, in case somebody opens it as a page of its own.
+    return Response(data, media_type=kind, headers={"Content-Security-Policy": "default-src 'none'; sandbox"})
+
+
+def _missing() -> Response:
+    return Response(status_code=404)
+
+
+def _back(window: Window) -> Response:
+    return RedirectResponse(window.path, status_code=303)

@@ -1,0 +1,43 @@
+"""What the page needs of a client. The Matrix room's `GuardedClient` is one; tests use a pair in memory."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from tutela.integrations.matrix.client import GuardedClient, Held, Sent
+from tutela.integrations.matrix.timeline import TimelineEvent
+
+
+class ChatClient(Protocol):
+    """One account's guarded client."""
+
+    @property
+    def user_id(self) -> str:
+        """The account, such as `@mia:example.org`."""
+        ...
+
+    @property
+    def events(self) -> AsyncIterator[TimelineEvent]:
+        """What happens, in order, until the client is closed; also what this account sends itself."""
+        ...
+
+    async def send_text(self, room_id: str, text: str) -> str:
+        """Encrypt and send text; return the event's id."""
+        ...
+
+    def choose_picture(self, data: bytes) -> None:
+        """Start checking a picture that the user has just chosen."""
+        ...
+
+    async def send_picture(self, room_id: str, data: bytes, filename: str, *, confirm: bool = False) -> Sent | Held:
+        """Check a picture and, unless it is held, send it."""
+        ...
+
+    def accept_new_identity(self, user_id: str) -> None:
+        """Accept the identity that `user_id` publishes now."""
+        ...
+
+
+def _fits(client: GuardedClient) -> ChatClient:
+    return client  # mypy holds the two together

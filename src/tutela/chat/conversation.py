@@ -1,0 +1,172 @@
+"""From what happened in a room to what the page shows. Pure.
+
+The rule for pictures: the verdict's action decides. *Allow* is shown. *Warn* stays behind a cover until the user asks
+to see it, and may be covered again. *Stop* stays covered, and there is no way to see it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, tzinfo
+from itertools import groupby
+from typing import Literal
+
+from tutela.chat.calendar import day_name
+from tutela.device.verdict import Outcome
+from tutela.integrations.matrix.timeline import (
+    Message,
+    Notice,
+    NoticeKind,
+    PictureMessage,
+    TextMessage,
+    TimelineEvent,
+    UnreadableMessage,
+)
+from tutela.language import N_, Words
+from tutela.wire.manifest import Action
+
+PictureState = Literal["shown", "asked", "covered", "gone"]
+
+_TITLES = {
+    NoticeKind.IDENTITY_CHANGED: N_("Is it still {name}?"),
+    NoticeKind.OWN_IDENTITY_CHANGED: N_("Your security keys changed"),
+    NoticeKind.DEVICES_LEFT_OUT: N_("A device that is not confirmed"),
+    NoticeKind.MESSAGES_SKIPPED: N_("A gap in the messages"),
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the conversation, as the template reads it."""
+
+    id: str
+    kind: Literal["text", "picture", "unreadable", "notice"]
+    time: datetime
+    clock: str
+    mine: bool = False
+    sender: str = ""
+    title: str = ""
+    text: str = ""
+    doubt: str = ""
+    """What is uncertain about the sender's device or the check; empty when all is well."""
+    picture: PictureState = "gone"
+    hideable: bool = False
+    fingerprint: str = ""
+    """A new key for two people to compare."""
+    acceptable: bool = False
+    """Whether the user can accept somebody's changed identity here."""
+    icon: str = "info"
+
+
+@dataclass(frozen=True)
+class Day:
+    """The entries of one day."""
+
+    date: date
+    name: str
+    entries: list[Entry] = field(default_factory=list)
+
+
+def entry_id(event_id: str) -> str:
+    """Return a name for an event that fits into an address and an HTML id, and tells nothing."""
+    return "e" + hashlib.sha256(event_id.encode()).hexdigest()[:20]
+
+
+def short_name(user_id: str) -> str:
+    """Return `Mia` for `@mia:example.org`."""
+    return user_id.removeprefix("@").partition(":")[0].capitalize()
+
+
+def picture_state(message: PictureMessage, *, opened: bool) -> PictureState:
+    """Say how the page shows a picture; `opened` when the user asked to see it."""
+    if message.verdict.action is Action.STOP:
+        return "covered"
+    if message.data is None:
+        return "gone"
+    return "shown" if message.own or opened or message.verdict.action is Action.ALLOW else "asked"
+
+
+def acceptable(events: Iterable[TimelineEvent], *, accepted: Collection[str]) -> frozenset[str]:
+    """Return the ids of the notices at which a changed identity can be accepted: each person's newest, once."""
+    newest = {
+        event.sender: event.event_id
+        for event in events
+        if isinstance(event, Notice) and event.kind is NoticeKind.IDENTITY_CHANGED
+    }
+    return frozenset(newest.values()) - frozenset(accepted)
+
+
+def show(
+    events: Iterable[TimelineEvent],
+    *,
+    words: Words,
+    zone: tzinfo | None,
+    today: date,
+    opened: Collection[str] = (),
+    accepted: Collection[str] = (),
+) -> list[Day]:
+    """Return `events` as days of entries, in their order.
+
+    `opened` holds ids of events whose picture the user asked to see, `accepted` those of notices that were accepted.
+    `zone` is the reader's; `None` stands for this machine's.
+    """
+    shown = [event for event in events if isinstance(event, Message | Notice)]
+    questions = acceptable(shown, accepted=accepted)
+    entries = [
+        _entry(
+            event,
+            words=words,
+            zone=zone,
+            opened=event.event_id in opened,
+            acceptable=event.event_id in questions,
+        )
+        for event in shown
+    ]
+    return [
+        Day(day, day_name(day, today=today, words=words), list(group))
+        for day, group in groupby(entries, key=lambda entry: entry.time.date())
+    ]
+
+
+def _entry(event: Message | Notice, *, words: Words, zone: tzinfo | None, opened: bool, acceptable: bool) -> Entry:
+    time = datetime.fromtimestamp(event.sent_at / 1000, UTC).astimezone(zone)
+    sender = short_name(event.sender)
+    entry = Entry(id=entry_id(event.event_id), kind="text", time=time, clock=f"{time:%H:%M}", sender=sender)
+    if isinstance(event, Notice):
+        changed = event.kind is NoticeKind.IDENTITY_CHANGED
+        return replace(
+            entry,
+            kind="notice",
+            icon="key" if changed or event.kind is NoticeKind.OWN_IDENTITY_CHANGED else "info",
+            title=words.text(_TITLES[event.kind], name=sender),
+            text=event.text(words),
+            fingerprint=event.fingerprint,
+            acceptable=acceptable,
+        )
+    entry = replace(entry, mine=event.own, doubt=event.caution(words))
+    if isinstance(event, TextMessage):
+        return replace(entry, text=event.text)
+    if isinstance(event, UnreadableMessage):
+        return replace(entry, kind="unreadable", text=event.text(words))
+    if isinstance(event, PictureMessage):
+        return _picture(entry, event, words=words, opened=opened)
+    raise TypeError(f"the page cannot show {type(event).__name__}")
+
+
+def _picture(entry: Entry, message: PictureMessage, *, words: Words, opened: bool) -> Entry:
+    state = picture_state(message, opened=opened)
+    verdict = message.verdict
+    doubt = entry.doubt
+    if state == "shown" and not message.own and verdict.outcome is Outcome.UNCHECKED:
+        doubt = " ".join(filter(None, (doubt, words.text(N_("This picture could not be checked.")))))
+    return replace(
+        entry,
+        kind="picture",
+        doubt=doubt,
+        title=verdict.title(words),
+        text=verdict.text(words),
+        picture=state,
+        hideable=state == "shown" and not message.own and verdict.action is Action.WARN,
+    )

@@ -1,0 +1,60 @@
+"""Who helps children, by country: `help.toml`, read and checked once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from functools import lru_cache
+from importlib import resources
+from typing import Annotated, Literal
+
+import msgspec
+
+Telephone = Annotated[str, msgspec.Meta(pattern=r"^[0-9][0-9 -]{1,18}[0-9]\Z")]
+Https = Annotated[str, msgspec.Meta(pattern=r"^https://[^\s<>\"]+\Z", max_length=300)]
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+
+
+class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One helpline, hotline or service."""
+
+    name: Text
+    what: Text
+    """What it offers, in English; the French is in the catalogue."""
+    web: Https
+    number: Telephone | None = None
+    source: Https
+    read: date
+    seen: Literal["number", "service"]
+    """What `source` states: the telephone number, or only that the service exists."""
+
+    @property
+    def dial(self) -> str | None:
+        """The number as a telephone dials it."""
+        return "".join(filter(str.isdigit, self.number)) if self.number else None
+
+
+class Country(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A country (ISO 3166-1, with EU for the Union and ZZ for anywhere) and its lines."""
+
+    code: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{2}\Z")]
+    name: Text
+    languages: tuple[Literal["en", "fr"], ...]
+    emergency: Telephone | None = None
+    line: tuple[Line, ...]
+
+
+class _Help(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    country: tuple[Country, ...]
+
+
+@lru_cache
+def countries() -> tuple[Country, ...]:
+    """Return all countries of `help.toml`, in its order."""
+    data = resources.files("tutela.chat").joinpath("help.toml").read_bytes()
+    return msgspec.toml.decode(data, type=_Help).country
+
+
+def nearest_first(everywhere: Sequence[Country], *, language: str, region: str | None) -> list[Country]:
+    """Order countries for one reader: the region their browser names, then their language, then the others."""
+    return sorted(everywhere, key=lambda country: (country.code != region, language not in country.languages))

@@ -1,0 +1,154 @@
+"""What the templates are given, in the reader's language. No state of its own."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import Any, Final, Literal
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from tutela.chat.calendar import number
+from tutela.chat.conversation import Day, show
+from tutela.chat.forms import PICTURE_BYTES
+from tutela.chat.helplines import countries, nearest_first
+from tutela.chat.observer import Observation, Party
+from tutela.chat.window import Window
+from tutela.device.verdict import Outcome
+from tutela.language import LANGUAGES, N_, Words, words
+from tutela.wire.manifest import Action
+
+_TINTS: Final = 4
+_PARTIES: Final = {Party.HOMESERVER: N_("Homeserver"), Party.PROVIDER: N_("Provider")}
+
+
+@dataclass(frozen=True)
+class Dialog:
+    """The screen that comes up when a picture is held: *stop*, or *ask* where the user may decide."""
+
+    kind: Literal["stop", "ask"]
+    title: str
+    text: str
+    again: bool
+    """Whether it was held only because it could not be checked, so that trying again may help."""
+
+
+@dataclass(frozen=True)
+class ConversationPage:
+    """All that the conversation's template reads."""
+
+    name: str
+    other: str
+    other_tint: int
+    days: Sequence[Day]
+    chosen: str
+    """The chosen picture's id, or nothing."""
+    dialog: Dialog | None
+    failure: str
+    picture_bytes: int = PICTURE_BYTES
+
+
+class Pages:
+    """Renders pages. `clock` tells the time, `zone` is the reader's; `None` stands for this machine's."""
+
+    def __init__(self, *, clock: Callable[[], datetime], zone: tzinfo | None = None) -> None:
+        self._clock = clock
+        self._zone = zone
+        self._templates = Environment(
+            loader=PackageLoader("tutela.chat"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        )
+        drawings = self._templates.get_template("icons.html").module
+        self._templates.globals.update({name: getattr(drawings, name) for name in ("icon", "mark", "guardian")})
+
+    def conversation(self, window: Window, tongue: Words) -> str:
+        """The window's page, with its stop or ask screen when a picture is held."""
+        chosen = window.chosen
+        days = show(
+            window.events,
+            words=tongue,
+            zone=self._zone,
+            today=self._clock().astimezone(self._zone).date(),
+            opened=window.opened,
+            accepted=window.accepted,
+        )
+        page = ConversationPage(
+            name=window.name,
+            other=window.other,
+            other_tint=tint(window.other),
+            days=days,
+            chosen=chosen.id if chosen else "",
+            dialog=_dialog(window, tongue),
+            failure=window.failure,
+        )
+        return self._render("conversation.html", tongue, page=page)
+
+    def help(self, tongue: Words, region: str | None) -> str:
+        """The page with helplines and words to begin with."""
+        ordered = nearest_first(countries(), language=tongue.language, region=region)
+        read = max(line.read for country in ordered for line in country.line)
+        return self._render("help.html", tongue, countries=ordered, read=read.isoformat())
+
+    def side_by_side(self, windows: Sequence[Window], seen: Sequence[Observation], tongue: Words) -> str:
+        """The page with all windows and the pane of what others saw."""
+        frames = [{"name": window.name, "path": window.path, "tint": tint(window.name)} for window in windows]
+        lines, ids = [self._line(observation, tongue) for observation in seen], Counter[str]()
+        for line in lines:
+            ids[line["id"]] += 1
+            line["id"] += f"-{ids[line['id']]}"
+        return self._render("side_by_side.html", tongue, windows=frames, lines=lines)
+
+    def refused(self, tongue: Words, title: str, text: str, *, back: str | None = None) -> str:
+        """A page that says what did not work; `title` and `text` are source texts."""
+        return self._render("refused.html", tongue, title=tongue.text(title), text=tongue.text(text), back=back)
+
+    def _line(self, seen: Observation, tongue: Words) -> dict[str, Any]:
+        time = seen.time.astimezone(self._zone)
+        what = tongue.text(seen.what, **seen.values)
+        key = (seen.time.isoformat(), seen.party, seen.account, what, seen.bytes)
+        size = None if seen.bytes is None else number(seen.bytes, tongue)
+        return {
+            "id": "s" + hashlib.sha256(repr(key).encode()).hexdigest()[:20],
+            "party": seen.party.value,
+            "party_name": tongue.text(_PARTIES[seen.party]),
+            "text": tongue.text(N_("{what}, from {account}"), what=what, account=seen.account),
+            "time": time,
+            "clock": f"{time:%H:%M:%S}",
+            "size": size and tongue.text(N_("{number} bytes"), number=size),
+        }
+
+    def _render(self, template: str, tongue: Words, **values: object) -> str:
+        return self._templates.get_template(template).render(t=tongue.text, language=tongue.language, **values)
+
+
+def tint(name: str) -> int:
+    """Return the colour of a person's circle, the same every time."""
+    return hashlib.sha256(name.encode()).digest()[0] % _TINTS
+
+
+def choose_language(asked: str | None, remembered: str | None, accepted: str) -> tuple[Words, str | None]:
+    """Return the words to speak, and the region that the browser names for them.
+
+    Args:
+        asked: what the address says.
+        remembered: what the cookie says.
+        accepted: the `Accept-Language` header.
+    """
+    tags = [tag.partition(";")[0].strip() for tag in accepted.split(",")]
+    known = [tag for tag in tags if tag.lower().partition("-")[0] in LANGUAGES]
+    chosen = next((tag for tag in (asked, remembered, *known) if tag and tag[:2].lower() in LANGUAGES), "en")
+    region = next((tag.partition("-")[2].upper() for tag in tags if "-" in tag), None)
+    return words(chosen), region
+
+
+def _dialog(window: Window, tongue: Words) -> Dialog | None:
+    if window.chosen is None or (held := window.chosen.held) is None:
+        return None
+    return Dialog(
+        kind="ask" if held.action is Action.WARN else "stop",
+        title=held.title(tongue),
+        text=held.text(tongue),
+        again=held.outcome is Outcome.UNCHECKED,
+    )

@@ -1,0 +1,209 @@
+"""One person's window: the conversation so far, the picture that is chosen, and what may be done next.
+
+Everything is in memory and bounded. What changes is told to `changes`, which the page follows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from tutela.chat.changes import Changes
+from tutela.chat.client import ChatClient
+from tutela.chat.conversation import acceptable, entry_id, picture_state, short_name
+from tutela.chat.pictures import NotAPicture, media_type
+from tutela.device.verdict import Verdict
+from tutela.errors import TutelaError
+from tutela.integrations.matrix.client import Held
+from tutela.integrations.matrix.errors import IdentityChanged, OversizedMedia
+from tutela.integrations.matrix.timeline import PictureMessage, TimelineEvent
+from tutela.language import N_
+from tutela.signals.image import PictureError
+from tutela.wire.manifest import Action
+
+log = logging.getLogger("tutela.chat")
+
+#: Events and bytes of pictures that one window keeps.
+EVENTS: Final = 500
+PICTURE_MEMORY: Final = 96 << 20
+TEXT_LENGTH: Final = 4000
+_FILENAME_LENGTH: Final = 120
+
+_NOT_SENT = N_("This could not be sent just now. Please try again in a moment.")
+_KEYS_CHANGED = N_("Nothing was sent, because somebody’s security keys changed. Please look at the notice above.")
+_NOT_ACCEPTED = N_("The new keys could not be accepted just now. Please try again in a moment.")
+_NO_PICTURE = N_("This file is not a picture that can be sent here. Please choose a JPEG, PNG, WebP or GIF picture.")
+TOO_LARGE = N_("This file is too large. Please choose a smaller picture.")
+_TOO_LONG = N_("This message is too long. Please send it in parts.")
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The picture that the user has chosen, not sent yet. `held` says why sending it was stopped or questioned."""
+
+    id: str
+    data: bytes
+    media_type: str
+    filename: str
+    held: Verdict | None = None
+
+
+class Window:
+    """A guarded client in one room, for one person."""
+
+    def __init__(self, client: ChatClient, room_id: str, *, other: str, name: str | None = None) -> None:
+        """Open a window of `client` on `room_id`.
+
+        Args:
+            client: the guarded client; from now on this window reads its events.
+            room_id: the room that is shown.
+            other: what the person on the other side is called.
+            name: what this person is called; by default after the account.
+        """
+        self.client = client
+        self.room_id = room_id
+        self.name = name or short_name(client.user_id)
+        self.other = other
+        self.token = secrets.token_urlsafe(24)
+        self.changes = Changes()
+        self.chosen: Chosen | None = None
+        self.failure = ""
+        """A source text that says what did not work; empty when all is well."""
+        self.opened: set[str] = set()
+        self.accepted: set[str] = set()
+        self._events: OrderedDict[str, TimelineEvent] = OrderedDict()
+        self._sending = asyncio.Lock()
+
+    @property
+    def path(self) -> str:
+        """Where this window is on the page's server. It is the secret."""
+        return f"/w/{self.token}/"
+
+    @property
+    def events(self) -> Sequence[TimelineEvent]:
+        """What happened in the room, in the order in which it arrived."""
+        return tuple(self._events.values())
+
+    async def follow(self) -> None:
+        """Take in the client's events until they end."""
+        async for event in self.client.events:
+            self.take(event)
+
+    def take(self, event: TimelineEvent) -> None:
+        """Take in one event; one with the same id takes the earlier one's place."""
+        if event.room_id != self.room_id:
+            return
+        self._events[event.event_id] = event
+        while len(self._events) > EVENTS:
+            self._events.popitem(last=False)
+        self._forget_old_pictures()
+        self.changes.notify()
+
+    def _forget_old_pictures(self) -> None:
+        kept = 0
+        for key, event in reversed(self._events.items()):
+            if isinstance(event, PictureMessage) and event.data is not None:
+                kept += len(event.data)
+                if kept > PICTURE_MEMORY:
+                    self._events[key] = replace(event, data=None)
+
+    def find(self, entry: str) -> TimelineEvent | None:
+        """Return the event that the page calls `entry`."""
+        return next((event for event in self._events.values() if entry_id(event.event_id) == entry), None)
+
+    def picture(self, entry: str, *, opened: bool) -> bytes | None:
+        """Return a picture that may be shown now, or with `opened=False` one that may be asked for; else `None`."""
+        event = self.find(entry)
+        if not isinstance(event, PictureMessage):
+            return None
+        state = picture_state(event, opened=event.event_id in self.opened)
+        return event.data if state == ("shown" if opened else "asked") else None
+
+    async def say(self, text: str) -> None:
+        """Send text."""
+        text = text.strip()
+        self.failure = _TOO_LONG if len(text) > TEXT_LENGTH else ""
+        if text and not self.failure:
+            try:
+                await self.client.send_text(self.room_id, text)
+            except (TutelaError, OSError) as error:
+                self._fail(error)
+        self.changes.notify()
+
+    def choose(self, data: bytes, filename: str) -> None:
+        """Take a picture for sending and start its check."""
+        self.failure, self.chosen = "", None
+        try:
+            kind = media_type(data)
+            self.client.choose_picture(data)
+        except (NotAPicture, PictureError):
+            self.failure = _NO_PICTURE
+        else:
+            name = filename.replace("\\", "/").rpartition("/")[2][:_FILENAME_LENGTH] or "picture"
+            self.chosen = Chosen(secrets.token_urlsafe(9), data, kind, name)
+        self.changes.notify()
+
+    async def send(self, chosen: str, *, confirm: bool) -> None:
+        """Send the chosen picture, `chosen` being its id; `confirm` counts only where the user was asked."""
+        async with self._sending:
+            picture = self.chosen
+            if picture is None or picture.id != chosen:
+                return
+            self.failure = ""
+            asked = picture.held is not None and picture.held.action is Action.WARN
+            try:
+                answer = await self.client.send_picture(
+                    self.room_id, picture.data, picture.filename, confirm=confirm and asked
+                )
+            except (TutelaError, OSError) as error:
+                self._fail(error)
+            else:
+                # Another picture may have been chosen while this one was under way.
+                if self.chosen is picture:
+                    self.chosen = replace(picture, held=answer.verdict) if isinstance(answer, Held) else None
+        self.changes.notify()
+
+    def discard(self, chosen: str) -> None:
+        """Let go of the chosen picture."""
+        self.failure = ""
+        if self.chosen and self.chosen.id == chosen:
+            self.chosen = None
+        self.changes.notify()
+
+    def open(self, entry: str) -> None:
+        """Show a picture after a warning, as the user asks."""
+        event = self.find(entry)
+        if isinstance(event, PictureMessage) and picture_state(event, opened=False) == "asked":
+            self.opened.add(event.event_id)
+            self.changes.notify()
+
+    def cover(self, entry: str) -> None:
+        """Cover a picture again."""
+        if event := self.find(entry):
+            self.opened.discard(event.event_id)
+            self.changes.notify()
+
+    def accept(self, entry: str) -> None:
+        """Accept somebody's changed identity, as the user asks at the newest notice of it."""
+        event = self.find(entry)
+        if event is None or event.event_id not in acceptable(self.events, accepted=self.accepted):
+            return
+        self.failure = ""
+        try:
+            self.client.accept_new_identity(event.sender)
+        except TutelaError as error:
+            log.warning("a new identity was not accepted: %s", error)
+            self.failure = _NOT_ACCEPTED
+        else:
+            self.accepted.add(event.event_id)
+        self.changes.notify()
+
+    def _fail(self, error: Exception) -> None:
+        log.warning("%s could not send: %s", self.client.user_id, error)
+        kinds = {IdentityChanged: _KEYS_CHANGED, OversizedMedia: TOO_LARGE, PictureError: _NO_PICTURE}
+        self.failure = next((text for kind, text in kinds.items() if isinstance(error, kind)), _NOT_SENT)

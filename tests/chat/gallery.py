@@ -1,0 +1,245 @@
+"""Every screen at once, each made by really doing what leads to it, without a homeserver.
+
+`PYTHONPATH=tests .venv/bin/python -m chat.gallery` serves them for a look. The browser tests and the pictures of the
+documentation use the same scenes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import uvicorn
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
+
+from chat.pair import ROOM, START, Pair, PairedClient, pair, photograph, verdict
+from tutela.chat import Observation, Observations, Party, Window, create_app
+from tutela.chat import observer as saw
+from tutela.device.verdict import Outcome, Reason
+from tutela.integrations.matrix.errors import IdentityChanged, Unreachable
+from tutela.integrations.matrix.identities import SenderTrust
+from tutela.integrations.matrix.timeline import Problem, UnreadableMessage
+from tutela.wire.manifest import Action
+
+NOW = datetime(2026, 11, 24, 17, 20, tzinfo=UTC)
+
+
+class Story:
+    """A pair whose clock goes on by a minute with each thing that happens."""
+
+    def __init__(self) -> None:
+        self.time = START
+        self.pair: Pair = pair(clock=self._tick)
+        self.pair.leo.clock = self._tick
+
+    def _tick(self) -> datetime:
+        self.time += timedelta(minutes=1)
+        return self.time
+
+    def settle(self) -> Window:
+        """Let the windows take in what happened; return Mia's."""
+        for window in (self.pair.mias, self.pair.leos):
+            client = window.client
+            while isinstance(client, PairedClient) and not client._queue.empty():
+                window.take(client._queue.get_nowait())
+        return self.pair.mias
+
+    async def talk(self) -> Window:
+        mia, leo = self.pair.mia, self.pair.leo
+        self.time = START - timedelta(days=1)
+        await leo.send_text(ROOM, "Are you coming to the observatory on Saturday?")
+        await mia.send_text(ROOM, "Yes! My aunt drives us there")
+        self.time = START
+        await leo.send_picture(ROOM, photograph("hubble_deep_field"), "sky.jpg")
+        await leo.send_text(ROOM, "This is what they show there. All of these are galaxies")
+        await mia.send_text(ROOM, "Wow. I only count seventeen")
+        return self.settle()
+
+
+async def beginning(story: Story) -> Window:
+    return story.settle()
+
+
+async def conversation(story: Story) -> Window:
+    return await story.talk()
+
+
+async def chosen(story: Story) -> Window:
+    window = await story.talk()
+    window.choose(photograph("chelsea"), "cat.jpg")
+    return window
+
+
+def outgoing(outcome: Outcome, action: Action | None = None, **more) -> Callable[[Story], Awaitable[Window]]:
+    async def scene(story: Story) -> Window:
+        window = await story.talk()
+        story.pair.mia.judge = lambda _, direction: verdict(direction, outcome, action, **more)
+        window.choose(photograph("coffee"), "coffee.jpg")
+        assert window.chosen
+        await window.send(window.chosen.id, confirm=False)
+        return window
+
+    return scene
+
+
+def incoming(outcome: Outcome, action: Action | None = None, *, opened: bool = False):
+    async def scene(story: Story) -> Window:
+        window = await story.talk()
+        story.pair.mia.judge = lambda _, direction: verdict(direction, outcome, action)
+        await story.pair.leo.send_picture(ROOM, photograph("coffee"), "coffee.jpg")
+        story.settle()
+        if opened:
+            event = window.events[-1]
+            window.opened.add(event.event_id)
+        return window
+
+    return scene
+
+
+async def identity(story: Story) -> Window:
+    window = await story.talk()
+    story.pair.mia.identity_changed("@leo:example.org")
+    story.settle()
+    story.pair.mia.failure = IdentityChanged("changed", users=("@leo:example.org",))
+    await window.say("Hello?")
+    return window
+
+
+async def doubts(story: Story) -> Window:
+    window = await story.talk()
+    for trust in (SenderTrust.UNSIGNED, SenderTrust.UNKNOWN):
+        await story.pair.leo.send_text(ROOM, "It’s me, from my new phone")
+        event = story.pair.mia._queue.get_nowait()
+        window.take(replace(event, trust=trust))
+    window.take(
+        UnreadableMessage(
+            room_id=ROOM,
+            event_id="$unreadable",
+            sender="@leo:example.org",
+            sent_at=int(story.time.timestamp() * 1000),
+            own=False,
+            trust=SenderTrust.VERIFIED,
+            problem=Problem.NO_KEY,
+        )
+    )
+    return window
+
+
+async def failure(story: Story) -> Window:
+    window = await story.talk()
+    story.pair.mia.failure = Unreachable("no answer")
+    await window.say("Are you there?")
+    return window
+
+
+SCENES: dict[str, Callable[[Story], Awaitable[Window]]] = {
+    "beginning": beginning,
+    "conversation": conversation,
+    "chosen": chosen,
+    "stop": outgoing(Outcome.STOP),
+    "stop-unchecked": outgoing(Outcome.UNCHECKED, Action.STOP),
+    "warn": outgoing(Outcome.WARN),
+    "warn-unchecked": outgoing(Outcome.UNCHECKED, Action.WARN, reason=Reason.UNREADABLE),
+    "received-stop": incoming(Outcome.STOP),
+    "received-warn": incoming(Outcome.WARN),
+    "received-warn-opened": incoming(Outcome.WARN, opened=True),
+    "received-unchecked": incoming(Outcome.UNCHECKED, Action.ALLOW),
+    "identity": identity,
+    "doubts": doubts,
+    "failure": failure,
+}
+
+
+def sightings(time: datetime) -> Observations:
+    """What the two parties would have seen of a short conversation with a stopped picture."""
+    seen = Observations()
+    mia, leo = "@mia", "@leo"
+    for seconds, party, account, what, size in (
+        (0, Party.HOMESERVER, leo, saw.ENCRYPTED_MESSAGE, 1043),
+        (19, Party.HOMESERVER, mia, saw.ENCRYPTED_MESSAGE, 1011),
+        (34, Party.PROVIDER, leo, saw.BLINDED_BATCH, 12291),
+        (41, Party.HOMESERVER, leo, saw.ENCRYPTED_UPLOAD, 191_386),
+        (41, Party.HOMESERVER, leo, saw.ENCRYPTED_MESSAGE, 1622),
+        (42, Party.HOMESERVER, mia, saw.ENCRYPTED_DOWNLOAD, 191_386),
+        (42, Party.PROVIDER, mia, saw.BLINDED_BATCH, 12291),
+        (66, Party.HOMESERVER, leo, saw.ENCRYPTED_MESSAGE, 1075),
+        (80, Party.HOMESERVER, mia, saw.ENCRYPTED_MESSAGE, 1059),
+        (95, Party.PROVIDER, mia, saw.BLINDED_BATCH, 12291),
+    ):
+        seen.add(Observation(time + timedelta(seconds=seconds), party, account, what, size))
+    return seen
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """A running gallery: the address of each scene."""
+
+    origin: str
+    scenes: dict[str, str]
+    stories: dict[str, Story]
+
+
+@contextlib.asynccontextmanager
+async def serve_gallery(port: int = 0) -> AsyncIterator[Gallery]:
+    """Serve all scenes on loopback."""
+    stories = {name: Story() for name in SCENES}
+    windows = {name: await make(stories[name]) for name, make in SCENES.items()}
+    sides = Story()
+    await outgoing(Outcome.STOP)(sides)
+    listener = socket.create_server(("127.0.0.1", port))
+    authority = f"127.0.0.1:{listener.getsockname()[1]}"
+    closing = asyncio.Event()
+    shown = [sides.pair.mias, sides.pair.leos]
+    app = create_app(
+        shown, sightings(START), authority=authority, side_path="/side/", closing=closing, clock=lambda: NOW, zone=UTC
+    )
+    more = create_app([*windows.values()], None, authority=authority, closing=closing, clock=lambda: NOW, zone=UTC)
+    paths = {name: window.path for name, window in windows.items()}
+    paths |= {"help": windows["stop"].path + "help", "side-by-side": "/side/", "lost": "/w/unknown/"}
+
+    async def overview(_request: Request) -> HTMLResponse:
+        frames = "".join(
+            f'<section class="side"><h2>{name}</h2><div class="phone"><iframe src="{path}" title="{name}"></iframe>'
+            "</div></section>"
+            for name, path in paths.items()
+        )
+        head = '<meta charset="utf-8"><title>Gallery</title><link rel="stylesheet" href="/static/chat.css">'
+        return HTMLResponse(
+            f'<!doctype html><html lang="en"><head>{head}</head><body><main class="sides-main">{frames}</main></body>'
+        )
+
+    async def everything(scope, receive, send) -> None:
+        known = {window.token for window in windows.values()}
+        other = scope["type"] == "http" and scope["path"].removeprefix("/w/").split("/")[0] in known
+        await (more if other else app)(scope, receive, send)
+
+    app.router.routes.append(Route("/gallery", overview))
+    server = uvicorn.Server(uvicorn.Config(everything, log_config=None, ws="none", lifespan="off"))
+    server.capture_signals = contextlib.nullcontext
+    running = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        while not server.started:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        origin = f"http://{authority}"
+        yield Gallery(origin, {name: origin + path for name, path in paths.items()}, {**stories, "side-by-side": sides})
+    finally:
+        closing.set()
+        server.should_exit = True
+        await running
+        listener.close()
+
+
+async def main() -> None:
+    async with serve_gallery(8123) as gallery:
+        print(f"{gallery.origin}/gallery")
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,139 @@
+"""Two clients in memory that talk to each other, and a guard that is told its verdicts: no homeserver, no provider."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import count
+
+import skimage.data
+from PIL import Image
+
+from tutela.chat import Window
+from tutela.device.verdict import Direction, Outcome, Reason, Verdict
+from tutela.errors import TutelaError
+from tutela.integrations.matrix.client import Held, Sent
+from tutela.integrations.matrix.identities import SenderTrust
+from tutela.integrations.matrix.timeline import Notice, NoticeKind, PictureMessage, TextMessage, TimelineEvent
+from tutela.wire.manifest import Action
+from tutela.wire.submission import ListClass
+
+ROOM = "!room:example.org"
+START = datetime(2026, 11, 24, 16, 2, 11, tzinfo=UTC)
+
+
+def photograph(name: str = "astronaut", format: str = "JPEG") -> bytes:
+    """One of scikit-image's photographs, as a file."""
+    out = io.BytesIO()
+    Image.fromarray(getattr(skimage.data, name)()).convert("RGB").save(out, format)
+    return out.getvalue()
+
+
+def verdict(direction: Direction, outcome: Outcome, action: Action | None = None, **more) -> Verdict:
+    """A verdict with what usually goes with its outcome."""
+    usual = {
+        Outcome.ALLOW: (Action.ALLOW, Reason.NOT_LISTED, None),
+        Outcome.WARN: (Action.WARN, Reason.LISTED, ListClass.ATTESTED),
+        Outcome.STOP: (Action.STOP, Reason.LISTED, ListClass.AGREED),
+        Outcome.UNCHECKED: (Action.WARN, Reason.UNREACHABLE, None),
+    }[outcome]
+    facts = {"reason": usual[1], "list_class": usual[2], "epoch": 7, **more}
+    return Verdict(outcome=outcome, action=action or usual[0], direction=direction, **facts)
+
+
+def allow_all(_picture: bytes, direction: Direction) -> Verdict:
+    return verdict(direction, Outcome.ALLOW)
+
+
+@dataclass
+class PairedClient:
+    """One end. What it does is written into `log`."""
+
+    user_id: str
+    judge: Callable[[bytes, Direction], Verdict] = allow_all
+    failure: Exception | None = None
+    """Raised by whatever sends, until it is taken away."""
+    peer: PairedClient | None = None
+    log: list[str] = field(default_factory=list)
+    clock: Callable[[], datetime] = lambda: START
+    _queue: asyncio.Queue[TimelineEvent] = field(default_factory=asyncio.Queue)
+    _ids = count()
+
+    @property
+    def events(self) -> AsyncIterator[TimelineEvent]:
+        return self._next()
+
+    async def _next(self) -> AsyncIterator[TimelineEvent]:
+        while True:
+            yield await self._queue.get()
+
+    def happen(self, event: TimelineEvent) -> None:
+        self._queue.put_nowait(event)
+
+    def _head(self) -> dict:
+        if self.failure:
+            raise self.failure
+        return {
+            "room_id": ROOM,
+            "event_id": f"$event-{next(PairedClient._ids)}",
+            "sender": self.user_id,
+            "sent_at": int(self.clock().timestamp() * 1000),
+            "own": True,
+            "trust": SenderTrust.VERIFIED,
+        }
+
+    def _deliver(self, event: TimelineEvent) -> None:
+        self.happen(event)
+        if self.peer:
+            self.peer.happen(replace(event, own=False))
+
+    async def send_text(self, room_id: str, text: str) -> str:
+        event = TextMessage(**self._head(), text=text)
+        self._deliver(event)
+        return event.event_id
+
+    def choose_picture(self, data: bytes) -> None:
+        self.log.append("choose")
+
+    async def send_picture(self, room_id: str, data: bytes, filename: str, *, confirm: bool = False) -> Sent | Held:
+        head = self._head()
+        self.log.append(f"send confirm={confirm}")
+        found = self.judge(data, Direction.OUTGOING)
+        if found.action is Action.STOP or (found.action is Action.WARN and not confirm):
+            return Held(found)
+        event = PictureMessage(**head, filename=filename, data=data, verdict=found)
+        self.happen(event)
+        if self.peer:
+            judged = self.peer.judge(data, Direction.INCOMING)
+            kept = None if judged.action is Action.STOP else data
+            self.peer.happen(replace(event, own=False, verdict=judged, data=kept))
+        return Sent(event.event_id, found)
+
+    def accept_new_identity(self, user_id: str) -> None:
+        if isinstance(self.failure, TutelaError):
+            raise self.failure
+        self.log.append(f"accept {user_id}")
+
+    def identity_changed(self, user_id: str) -> None:
+        head = {key: value for key, value in self._head().items() if key not in ("own", "trust", "sender")}
+        self.happen(Notice(**head, sender=user_id, kind=NoticeKind.IDENTITY_CHANGED, fingerprint="m6Vq PZ1x 8TtE nWc3"))
+
+
+@dataclass
+class Pair:
+    """Mia's and Leo's clients and windows."""
+
+    mia: PairedClient
+    leo: PairedClient
+    mias: Window
+    leos: Window
+
+
+def pair(**mia) -> Pair:
+    """Make two clients that talk to each other, each with its window; `mia` is what differs for hers."""
+    left, right = PairedClient("@mia:example.org", **mia), PairedClient("@leo:example.org")
+    left.peer, right.peer = right, left
+    return Pair(left, right, Window(left, ROOM, other="Leo"), Window(right, ROOM, other="Mia"))
