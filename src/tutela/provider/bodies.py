@@ -29,7 +29,7 @@ def declared_bytes(request: Request, content_type: str) -> int:
     return int(length[:20])
 
 
-async def read(request: Request, declared: int, *, seconds: float = SECONDS) -> bytes:
+async def read(request: Request, declared: int) -> bytes:
     """Return the body, which must have the size that was declared.
 
     Raises:
@@ -38,7 +38,7 @@ async def read(request: Request, declared: int, *, seconds: float = SECONDS) -> 
     """
     body = bytearray()
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(SECONDS):
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > declared:

@@ -7,6 +7,7 @@ row see each other's work or a clear error, never a mixture. Everything that onl
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,6 +49,8 @@ class Database:
             ) from error
         if self._sqlite:
             _prepare_sqlite(self._engine)
+        self._writing = threading.Lock()
+        self._busy_seconds = busy_seconds
         self._writer = self._engine.execution_options(**{_WRITES: True})
 
     @contextmanager
@@ -67,7 +70,7 @@ class Database:
         Raises:
             StorageUnavailable: locked, full, damaged or gone.
         """
-        with _translated(), self._writer.begin() as connection:
+        with self._turn(), _translated(), self._writer.begin() as connection:
             yield connection
 
     def migrate(self, revision: str = "head") -> None:
@@ -100,6 +103,19 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Queue the writers of this process: SQLite itself would have them poll for its lock."""
+        if not self._sqlite:
+            yield
+            return
+        if not self._writing.acquire(timeout=self._busy_seconds):
+            raise StorageUnavailable("the database is locked by another request", hint=_HINT, retry_after=5)
+        try:
+            yield
+        finally:
+            self._writing.release()
 
     def _run(self, action: Any, revision: str) -> None:
         try:

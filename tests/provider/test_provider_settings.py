@@ -1,0 +1,111 @@
+"""Settings: one file, the environment, early refusal."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from tutela.provider import settings as configuration
+from tutela.provider.errors import SettingsError
+from tutela.provider.settings import Settings
+
+MINIMAL = """
+name = "family.example"
+data = "data"
+trust_root = "/etc/trust-root.json"
+homeservers = { "family.example" = "http://127.0.0.1:8008" }
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "provider.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_paths_start_at_the_files_folder(tmp_path: Path):
+    settings = configuration.load(written(tmp_path, MINIMAL + 'access_log = "access.jsonl"'), {})
+    assert settings.data == tmp_path / "data"
+    assert settings.trust_root == Path("/etc/trust-root.json")
+    assert settings.access_log == str(tmp_path / "access.jsonl")
+    assert settings.database_url == f"sqlite:///{tmp_path}/data/provider.sqlite"
+
+
+def test_environment_prevails(tmp_path: Path):
+    environ = {
+        "TUTELA_PROVIDER_PORT": "9000",
+        "TUTELA_PROVIDER_HOMESERVERS": "a.example=https://a.example:8448, b.example=http://b",
+        "TUTELA_PROVIDER_ACCESS_LOG": "-",
+        "TUTELA_OTHER": "ignored",
+        "PATH": "/bin",
+    }
+    settings = configuration.load(written(tmp_path, MINIMAL), environ)
+    assert settings.port == 9000
+    assert settings.homeservers == {"a.example": "https://a.example:8448", "b.example": "http://b"}
+    assert settings.access_log == "-"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name = ", "is not TOML"),
+        ("", "missing"),
+        (MINIMAL + "port = 'high'", "ill-typed"),
+        (MINIMAL + "port = 65536", "`port` must lie between 0 and 65535"),
+        (MINIMAL + "session_seconds = 1", "`session_seconds` must lie between"),
+        (MINIMAL + "spent_token_seconds = 60", "`spent_token_seconds` must lie between"),
+        (MINIMAL.replace("family.example", "", 1), "`name` must have"),
+        (MINIMAL.replace("http://127.0.0.1:8008", "matrix.example"), "must look like https://"),
+        (MINIMAL.replace("http://127.0.0.1:8008", "ftp://matrix.example"), "must look like https://"),
+        (MINIMAL.replace("http://127.0.0.1:8008", "https://user:secret@matrix.example"), "must look like https://"),
+        (MINIMAL.replace("http://127.0.0.1:8008", "https://matrix.example?x=1"), "must look like https://"),
+        (MINIMAL.replace('"family.example" =', '"" ='), "homeserver's name"),
+    ],
+)
+def test_refused(tmp_path: Path, text: str, said: str):
+    with pytest.raises(SettingsError, match=said) as refused:
+        configuration.load(written(tmp_path, text), {})
+    assert refused.value.hint
+
+
+def test_an_unknown_setting_names_the_nearest(tmp_path: Path):
+    with pytest.raises(SettingsError, match="no setting `prot`") as refused:
+        configuration.load(written(tmp_path, MINIMAL + "prot = 1"), {})
+    assert "`port`" in (refused.value.hint or "")
+    with pytest.raises(SettingsError, match="no setting `zzzzzz`"):
+        configuration.load(written(tmp_path, MINIMAL), {"TUTELA_PROVIDER_ZZZZZZ": "1"})
+
+
+def test_no_file(tmp_path: Path):
+    with pytest.raises(SettingsError, match="cannot read") as refused:
+        configuration.load(tmp_path / "provider.toml", {})
+    assert "tutela provider init" in (refused.value.hint or "")
+
+
+def test_a_password_in_the_database_address_is_not_shown(tmp_path: Path):
+    settings = configuration.load(
+        written(tmp_path, MINIMAL), {"TUTELA_PROVIDER_DATABASE": "postgresql://tutela:hunter2@db/tutela"}
+    )
+    assert "hunter2" not in repr(settings)
+    assert settings.database_url == "postgresql://tutela:hunter2@db/tutela"
+
+
+def test_the_template_is_a_settings_file_with_every_setting(tmp_path: Path):
+    values = {
+        "name": 'an "odd" näme',
+        "data": "data",
+        "trust_root": "root.json",
+        "homeservers": {"a.example": "https://a.example"},
+    }
+    text = configuration.template(values)
+    settings = configuration.load(written(tmp_path, text), {})
+    assert settings.name == 'an "odd" näme'
+    uncommented = "\n".join(
+        line[1:] if line.startswith("#") and not line.startswith("# ") else line for line in text.splitlines()
+    )
+    again = configuration.load(written(tmp_path, uncommented), {})
+    assert again == settings
+    for field in dataclasses.fields(Settings):
+        assert f"{field.name} = " in uncommented
