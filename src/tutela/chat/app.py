@@ -190,17 +190,17 @@ class _Routes:
         return _back(window)
 
     async def show(self, request: Request) -> Response:
-        window, _ = await self._posted(request)
+        window = self._window(request)
         window.open(request.path_params["entry"])
         return _back(window)
 
     async def hide(self, request: Request) -> Response:
-        window, _ = await self._posted(request)
+        window = self._window(request)
         window.cover(request.path_params["entry"])
         return _back(window)
 
     async def accept(self, request: Request) -> Response:
-        window, _ = await self._posted(request)
+        window = self._window(request)
         window.accept(request.path_params["entry"])
         return _back(window)
 
