@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 from starlette.types import ASGIApp
 
-from tutela.chat.observer import Observation, Observations
+from tutela.chat.observer import Observations
 from tutela.demo import pictures
 from tutela.demo.lists import DemoList
 from tutela.demo.watching import HomeserverWatch, provider_observation
@@ -218,9 +218,7 @@ async def set_stage(folder: Path) -> AsyncIterator[Stage]:
         url = await stack.enter_async_context(running(settings, sink=see, wrap=wrap))
         watch = HomeserverWatch(homeserver, observations.add)
         await stack.enter_async_context(watch.following())
-        stage = Stage(
-            folder, homeserver, demo_list, settings, url, wrapped[0], records, observations, watch
-        )
+        stage = Stage(folder, homeserver, demo_list, settings, url, wrapped[0], records, observations, watch)
         stack.push_async_callback(_close_people, stage)
         yield stage
 

@@ -212,7 +212,9 @@ async def _caught(stage: Stage) -> list[str]:
             verdict = await guard.check_outgoing(stage.picture(ORDINARY))
             caught = verdict.outcome is Outcome.UNCHECKED and verdict.reason is Reason.UNTRUSTED
             expect(caught, f"a device notices when the provider {says}")
-            lines.append(f"It {says}: noticed; the picture counts as unchecked, and the policy says “{verdict.action}”.")
+            lines.append(
+                f"It {says}: noticed; the picture counts as unchecked, and the policy says “{verdict.action}”."
+            )
     finally:
         stage.tampered.lie = None
         await guard.close()
@@ -309,7 +311,12 @@ STEPS: Final[tuple[Step, ...]] = tuple(
                 "The child is protected at once; the provider is not even told whether there was a match.",
                 _stop,
             ),
-            ("one-vouch", "One vouch is not enough", "The list cannot be turned against anybody by one party.", _one_vouch),
+            (
+                "one-vouch",
+                "One vouch is not enough",
+                "The list cannot be turned against anybody by one party.",
+                _one_vouch,
+            ),
             (
                 "receive",
                 "A listed picture is hidden from the person it is sent to",

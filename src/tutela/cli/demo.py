@@ -1,0 +1,175 @@
+"""`tutela demo`: the whole story on this machine, told to a person or to a machine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from time import perf_counter
+
+import click
+from rich.console import Console
+from rich.markup import escape
+
+from tutela.chat.server import Links
+from tutela.cli.console import JSON, Command
+from tutela.demo import pictures, playing
+from tutela.demo.stage import Stage, set_stage
+from tutela.demo.story import STEPS, Told, tell
+
+
+@click.command(cls=Command)
+@click.option("--keep", is_flag=True, help="Leave everything running, and open the conversation to you. Ctrl-C ends.")
+@JSON
+def demo(keep: bool, as_json: bool) -> None:
+    """Watch a real end-to-end encrypted conversation protect a child, while nobody reads it.
+
+    Starts a Matrix homeserver (Synapse) and a Tutela provider on free ports of this machine, lets two organisations
+    agree on a list of harmless stand-in pictures, and plays nine steps with real encrypted clients. Takes about half
+    a minute, needs no network, and cleans up after itself. Exits with 1 if any step did not hold.
+
+    \b
+    Examples:
+      tutela demo
+      tutela demo --keep     then open the links it prints, and play the child
+      tutela demo --json     one line for each step, for machines
+    """
+    logging.basicConfig(level=logging.CRITICAL)
+    show = _Lines() if as_json else _Pages()
+    with _stoppable(), contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
+        if asyncio.run(_play(show, keep=keep)):
+            return
+        raise click.exceptions.Exit(1)
+    show.stopped()
+    raise click.exceptions.Exit(0 if keep else 130)
+
+
+async def _play(show: _Pages | _Lines, *, keep: bool) -> bool:
+    start = perf_counter()
+    with _folder() as folder:
+        show.opening()
+        async with set_stage(folder) as stage:
+            show.set(stage, perf_counter() - start)
+            held = True
+            async for told in tell(stage):
+                show.step(told)
+                held &= told.held
+            show.closing(held, perf_counter() - start)
+            if held and keep:
+                async with playing.opened(stage) as links:
+                    show.links(links, await asyncio.to_thread(_lay_out_pictures, folder))
+                    await asyncio.Event().wait()
+    return held
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="tutela-demo-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _stoppable() -> Iterator[None]:
+    """End on SIGTERM and SIGHUP as on Ctrl-C: in order."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _lay_out_pictures(folder: Path) -> Path:
+    """Put the stand-in pictures where a person can choose them."""
+    target = folder / "pictures"
+    target.mkdir()
+    for name in pictures.SCENES:
+        (target / f"{name}.jpg").write_bytes(pictures.picture(name))
+    (target / "fjord-smaller.jpg").write_bytes(pictures.halved(pictures.picture("fjord")))
+    (target / "fjord-cropped.jpg").write_bytes(pictures.cropped(pictures.picture("fjord")))
+    return target
+
+
+class _Pages:
+    """Tells the story to a person."""
+
+    def __init__(self) -> None:
+        self._console = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
+        self._number = 0
+
+    def opening(self) -> None:
+        self._console.print()
+        self._console.print("[bold]Tutela[/]  protects children in encrypted conversations, and reads none of them.")
+        self._console.print("[dim]All pictures here are harmless landscapes drawn by the demo itself.[/]")
+        self._console.print("[dim]Starting a Matrix homeserver and a Tutela provider on this machine …[/]")
+
+    def set(self, stage: Stage, seconds: float) -> None:
+        self._console.print(f"[dim]Ready after {seconds:.1f} s: {stage.homeserver.url} and {stage.provider_url}[/]\n")
+
+    def step(self, told: Told) -> None:
+        self._number += 1
+        mark = "[bold green]✓[/]" if told.held else "[bold red]✗[/]"
+        title = f"{mark} [bold]{self._number}. {escape(told.title)}[/]"
+        self._console.print(f"{title}  [dim]{told.milliseconds / 1000:.1f} s[/]")
+        for line in told.lines:
+            self._console.print(f"     {escape(line)}", soft_wrap=False)
+        self._console.print(f"     [italic cyan]Why it matters: {escape(told.why)}[/]\n")
+
+    def closing(self, held: bool, seconds: float) -> None:
+        if held:
+            self._console.print(f"[bold green]All {len(STEPS)} steps held[/], in {seconds:.0f} s.")
+        else:
+            self._console.print("[bold red]A step did not hold.[/] `tutela doctor` tells what may be missing here.")
+        self._console.print("[dim]To play the child yourself: [/][bold]make run KEEP=1[/]\n")
+
+    def links(self, links: Links, folder: Path) -> None:
+        print_ = self._console.print
+        print_("[bold]The conversation is open.[/] These links work on this machine only:")
+        print_(f"  both windows, and what the servers see:  [bold]{links.side_by_side}[/]", soft_wrap=True)
+        print_(f"  Mia's window alone (the child):          {links.windows[0]}", soft_wrap=True)
+        print_(f"  Leo's window alone:                      {links.windows[1]}", soft_wrap=True)
+        print_(f"  pictures to send, some of them listed:   {folder}", soft_wrap=True)
+        print_("Ctrl-C ends it and removes everything.")
+
+    def stopped(self) -> None:
+        self._console.print("\n[dim]Stopped; everything was removed.[/]")
+
+
+class _Lines:
+    """Tells the story to a machine: a JSON object on each line."""
+
+    def _line(self, kind: str, **facts: object) -> None:
+        click.echo(json.dumps({"kind": kind, **facts}))
+
+    def opening(self) -> None:
+        """Say nothing yet."""
+
+    def set(self, stage: Stage, seconds: float) -> None:
+        self._line("ready", homeserver=stage.homeserver.url, provider=stage.provider_url, seconds=round(seconds, 3))
+
+    def step(self, told: Told) -> None:
+        self._line("step", **asdict(told))
+
+    def closing(self, held: bool, seconds: float) -> None:
+        self._line("end", held=held, steps=len(STEPS), seconds=round(seconds, 3))
+
+    def links(self, links: Links, folder: Path) -> None:
+        self._line("links", side_by_side=links.side_by_side, windows=links.windows, pictures=str(folder))
+
+    def stopped(self) -> None:
+        self._line("stopped")

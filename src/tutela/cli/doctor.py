@@ -1,0 +1,147 @@
+"""`tutela doctor`: what is there and what is missing on this machine, and what to do about it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+import os
+import platform
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Final
+
+import click
+from rich.markup import escape
+
+from tutela.cli.console import JSON, Command, say
+
+_BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "chrome")
+_FREE_BYTES: Final = 1 << 30
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at. `needed_for` is empty when everything needs it."""
+
+    what: str
+    there: bool
+    detail: str
+    needed_for: str = ""
+    remedy: str = ""
+
+
+@click.command(cls=Command)
+@JSON
+def doctor(as_json: bool) -> None:
+    """Tell what is missing on this machine. Exits with 1 if something that everything needs is missing.
+
+    \b
+    Examples:
+      tutela doctor
+      tutela doctor --json
+    """
+    findings = [look() for look in _LOOKS]
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings]))
+    else:
+        for finding in findings:
+            _print(finding)
+    if not all(finding.there or finding.needed_for for finding in findings):
+        raise click.exceptions.Exit(1)
+
+
+def _print(finding: Finding) -> None:
+    mark = "[green]✓[/]" if finding.there else ("[yellow]–[/]" if finding.needed_for else "[red]✗[/]")
+    say(f"{mark} {escape(finding.what)}: {escape(finding.detail)}")
+    if not finding.there:
+        use = f"needed for {finding.needed_for}. " if finding.needed_for else ""
+        say(f"    [dim]{escape(use + finding.remedy)}[/]")
+
+
+def _python() -> Finding:
+    version = platform.python_version()
+    good = sys.version_info >= (3, 11)
+    return Finding("Python", good, version, remedy="Install Python 3.11 or newer.")
+
+
+def _extra(name: str, module: str, use: str) -> Callable[[], Finding]:
+    def look() -> Finding:
+        there = importlib.util.find_spec(module) is not None
+        version = importlib.metadata.version(_DISTRIBUTIONS[module]) if there else "not installed"
+        return Finding(_DISTRIBUTIONS[module], there, version, use, f'Run: pip install "tutela[{name}]"')
+
+    return look
+
+
+def _cryptography() -> Finding:
+    try:
+        from tutela.matching import voprf
+
+        voprf.hash_to_group(b"doctor")
+    except Exception as error:  # whatever keeps libsodium from loading, the user is told
+        return Finding("libsodium", False, f"{type(error).__name__}: {error}", remedy="Reinstall the package rbcl.")
+    return Finding("libsodium", True, "ristretto255 works")
+
+
+def _temporary() -> Finding:
+    folder = tempfile.gettempdir()
+    try:
+        with tempfile.TemporaryFile():
+            free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return Finding(
+            "temporary folder", False, f"{folder}: {error.strerror}", remedy="Set TMPDIR to one you may use."
+        )
+    enough = free > _FREE_BYTES
+    return Finding("temporary folder", enough, f"{folder}, {free / 1e9:.1f} GB free", "the demo", "Make some room.")
+
+
+def _loopback() -> Finding:
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+    except OSError as error:
+        return Finding("loopback", False, f"127.0.0.1: {error.strerror}", "the demo", "Allow local servers.")
+    return Finding("loopback", True, f"port {port} was free")
+
+
+def _browser() -> Finding:
+    found = next((path for name in _BROWSERS if (path := shutil.which(name))), None)
+    remedy = "Any browser shows the chat page; the tests bring their own Chromium from npm."
+    return Finding("Chromium", found is not None, found or "none on the path", "nothing but comfort", remedy)
+
+
+def _user() -> Finding:
+    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    return Finding("user", True, "root (not needed)" if root else "an ordinary user")
+
+
+_DISTRIBUTIONS: Final = {
+    "httpx": "httpx",
+    "nio": "matrix-nio",
+    "vodozemac": "vodozemac",
+    "fastapi": "fastapi",
+    "sqlalchemy": "sqlalchemy",
+    "starlette": "starlette",
+    "synapse": "matrix-synapse",
+}
+_LOOKS: Final[tuple[Callable[[], Finding], ...]] = (
+    _python,
+    _cryptography,
+    _user,
+    _temporary,
+    _loopback,
+    _extra("device", "httpx", "a device"),
+    _extra("matrix", "nio", "a Matrix client"),
+    _extra("matrix", "vodozemac", "a Matrix client"),
+    _extra("provider", "fastapi", "the provider"),
+    _extra("provider", "sqlalchemy", "the provider"),
+    _extra("chat", "starlette", "the chat page"),
+    _extra("demo", "synapse", "the demo's homeserver"),
+    _browser,
+)
