@@ -49,25 +49,25 @@ class View:
 
 def views(luma: Luma, names: Sequence[str] = SHIPPED) -> tuple[View, ...]:
     """Return the views called `names` of one picture, in that order."""
-    pixels = luma.pixels.astype(np.float32)
+    pixels = luma.pixels.astype(np.float64)
     return tuple(View(name, _pdq(pixels, PADS[name])) for name in names)
 
 
-def _pdq(pixels: NDArray[np.float32], pad: float) -> Pdq:
+def _pdq(pixels: NDArray[np.float64], pad: float) -> Pdq:
     sampling = _sampling(pad)
-    cells: NDArray[np.float32] = sampling @ pixels @ sampling.T
+    cells = sampling @ pixels @ sampling.T
     frequencies = _cosines() @ cells @ _cosines().T
-    return Pdq(frequencies.reshape(-1)[::-1].astype(np.float64), _quality(cells))
+    return Pdq(frequencies.reshape(-1)[::-1], _quality(cells))
 
 
-def _quality(cells: NDArray[np.float32]) -> int:
+def _quality(cells: NDArray[np.float64]) -> int:
     """PDQ's quality: the sum of visible gradients, in hundredths of the range, each cut to a whole number."""
-    gradients = (np.diff(cells, axis=axis) * np.float32(100) / np.float32(255) for axis in (0, 1))
+    gradients = (np.diff(cells, axis=axis) * 100 / 255 for axis in (0, 1))
     return min(100, sum(int(np.abs(gradient).astype(np.int64).sum()) for gradient in gradients) // 90)
 
 
 @lru_cache
-def _sampling(pad: float) -> NDArray[np.float32]:
+def _sampling(pad: float) -> NDArray[np.float64]:
     """The matrix (64, 512) that samples one axis, extended at each end by `pad` of its length."""
     cell = (1 + 2 * pad) / _CELLS
     centres = (np.arange(_CELLS) + 0.5) * cell - pad
@@ -75,7 +75,7 @@ def _sampling(pad: float) -> NDArray[np.float32]:
     # What a triangle of unit area has to the left of each pixel's edges; outside the picture its border is repeated.
     left_of = _triangle_cdf((edges - centres[:, np.newaxis]) / cell)
     left_of[:, 0], left_of[:, -1] = 0, 1
-    return np.diff(left_of, axis=1).astype(np.float32)
+    return np.diff(left_of, axis=1)
 
 
 def _triangle_cdf(x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -85,9 +85,8 @@ def _triangle_cdf(x: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @lru_cache
-def _cosines() -> NDArray[np.float32]:
+def _cosines() -> NDArray[np.float64]:
     """PDQ's part (16, 64) of the discrete cosine transform: frequencies 1 to 16."""
     frequency = np.arange(1, _FREQUENCIES + 1)[:, np.newaxis]
     place = 2 * np.arange(_CELLS) + 1
-    matrix = np.sqrt(2 / _CELLS) * np.cos(np.pi / (2 * _CELLS) * frequency * place)
-    return np.asarray(matrix, dtype=np.float32)
+    return np.asarray(np.sqrt(2 / _CELLS) * np.cos(np.pi / (2 * _CELLS) * frequency * place))
