@@ -1,0 +1,144 @@
+"""When a hash is listed: against a naive model, and in any order."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.epochs import CREATED, make_signer
+from tutela.lists import agreement, defaults
+from tutela.lists.submission import Chain, replay, seal
+from tutela.wire.manifest import Agreement
+from tutela.wire.submission import Item, ListClass
+
+SIGNERS = (
+    make_signer("aurora", "FI"),
+    make_signer("boreal", "CA"),
+    make_signer("cumulus", "CA"),
+    make_signer("drift", "NZ"),
+)
+BASE = random.Random(4).getrandbits(256)
+
+
+def flipped(*bits: int) -> str:
+    """A hash that differs from one base in these bits."""
+    value = BASE
+    for bit in set(bits):
+        value ^= 1 << bit
+    return f"{value:064x}"
+
+
+def chains_of(vouches: list[set[str]], attested: list[set[str]] | None = None, **quality: int) -> list[Chain]:
+    chains = []
+    for signer, hashes, feed in zip(SIGNERS, vouches, attested or [set()] * len(vouches), strict=False):
+        chain = Chain(signer.authority)
+        for list_class, names, what in (
+            (ListClass.AGREED, (), hashes),
+            (ListClass.ATTESTED, ("A Board",), feed),
+        ):
+            if what:
+                made = [Item(pdq=h, quality=quality.get(signer.authority.id, 100), verified_by=names) for h in what]
+                signed = seal(chain.next(created=CREATED, list_class=list_class, vouched=made), signer.key)
+                chain = replay(signer.authority, [signed], after=chain)
+        chains.append(chain)
+    return chains
+
+
+def rule(**changes: Any) -> Agreement:
+    return msgspec.structs.replace(defaults.AGREEMENT, **changes)
+
+
+def naive(chains: list[Chain], rule: Agreement) -> dict[ListClass, set[str]]:
+    """The rule as it is documented, pair by pair."""
+    everything = [(c.authority, h) for c in chains for h in c.standing[ListClass.AGREED]]
+    agreed = set()
+    for _, pdq in everything:
+        who = {a for a, other in everything if (int(pdq, 16) ^ int(other, 16)).bit_count() <= rule.same_item_distance}
+        if len(who) >= rule.authorities and len({a.jurisdiction for a in who}) >= rule.jurisdictions:
+            agreed.add(pdq)
+    attested = {h for c in chains for h in c.standing[ListClass.ATTESTED]}
+    return {ListClass.AGREED: agreed, ListClass.ATTESTED: attested - agreed}
+
+
+NEAR = st.sets(st.integers(0, 40), max_size=20).map(lambda bits: flipped(*bits))
+VOUCHES = st.lists(st.sets(NEAR, max_size=5), min_size=4, max_size=4)
+RULES = st.builds(
+    rule,
+    authorities=st.integers(2, 3),
+    jurisdictions=st.integers(2, 3),
+    same_item_distance=st.sampled_from([0, 1, 8, 15, 31]),
+)
+
+
+@settings(deadline=None)
+@given(VOUCHES, VOUCHES, RULES, st.permutations(range(4)))
+def test_the_rule_is_what_it_says_in_any_order(
+    vouches: list[set[str]], attested: list[set[str]], the_rule: Agreement, order: list[int]
+) -> None:
+    chains = chains_of(vouches, attested)
+    listed = agreement.listed(chains, the_rule)
+    assert listed == naive(chains, the_rule)
+    assert agreement.listed([chains[i] for i in order], the_rule) == listed
+
+
+def test_one_vouch_is_not_enough() -> None:
+    chains = chains_of([{flipped()}, set()])
+    assert agreement.listed(chains, rule())[ListClass.AGREED] == frozenset()
+
+
+def test_two_authorities_of_one_jurisdiction_are_not_enough() -> None:
+    chains = chains_of([set(), {flipped()}, {flipped()}])
+    assert agreement.listed(chains, rule())[ListClass.AGREED] == frozenset()
+
+
+def test_two_authorities_of_two_jurisdictions_are_enough() -> None:
+    chains = chains_of([{flipped()}, {flipped()}])
+    assert agreement.listed(chains, rule())[ListClass.AGREED] == {flipped()}
+
+
+def test_one_authority_with_two_near_hashes_is_still_one() -> None:
+    chains = chains_of([{flipped(), flipped(1)}, set()])
+    assert agreement.listed(chains, rule())[ListClass.AGREED] == frozenset()
+
+
+def test_near_hashes_are_one_item_up_to_the_distance_and_not_beyond() -> None:
+    near, far = flipped(*range(15)), flipped(*range(16))
+    assert agreement.listed(chains_of([{flipped()}, {near}]), rule())[ListClass.AGREED] == {flipped(), near}
+    assert agreement.listed(chains_of([{flipped()}, {far}]), rule())[ListClass.AGREED] == frozenset()
+
+
+def test_a_chain_of_near_hashes_does_not_join_its_ends() -> None:
+    """a ~ b ~ c with a and c far apart: what only c's authority vouches for beyond b's reach is not listed."""
+    a, b, c, d = flipped(), flipped(*range(15)), flipped(*range(30)), flipped(*range(45))
+    listed = agreement.listed(chains_of([{a}, {b, c, d}]), rule())[ListClass.AGREED]
+    assert listed == {a, b}
+
+
+def test_an_attested_feed_does_not_count_as_a_vouch() -> None:
+    chains = chains_of([{flipped()}, set()], [set(), {flipped()}])
+    listed = agreement.listed(chains, rule())
+    assert listed == {ListClass.AGREED: frozenset(), ListClass.ATTESTED: {flipped()}}
+
+
+def test_what_is_agreed_and_attested_is_agreed_only() -> None:
+    chains = chains_of([{flipped()}, {flipped()}], [{flipped(), flipped(1)}, set()])
+    listed = agreement.listed(chains, rule())
+    assert listed == {ListClass.AGREED: {flipped()}, ListClass.ATTESTED: {flipped(1)}}
+
+
+def test_what_falls_below_a_stricter_rule_does_not_count() -> None:
+    chains = chains_of([{flipped()}, {flipped()}], [{flipped(1)}, set()], aurora=60)
+    assert agreement.listed(chains, rule(minimum_quality=60))[ListClass.AGREED] == {flipped()}
+    stricter = agreement.listed(chains, rule(minimum_quality=61))
+    assert stricter == {ListClass.AGREED: frozenset(), ListClass.ATTESTED: frozenset()}
+
+
+def test_support_tells_exact_from_near() -> None:
+    supports = agreement.supports(chains_of([{flipped()}, {flipped()}, {flipped(1)}]), rule())
+    assert supports[flipped()] == agreement.Support(frozenset({"aurora", "boreal"}), frozenset({"cumulus"}))
+    assert supports[flipped(1)] == agreement.Support(frozenset({"cumulus"}), frozenset({"aurora", "boreal"}))
+    assert list(supports) == sorted(supports)
