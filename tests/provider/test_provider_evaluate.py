@@ -255,9 +255,9 @@ async def test_the_loop_is_not_blocked_and_the_queue_is_bounded(tmp_path: Path, 
         go_on.wait(30)
         return honest(*args, **options)
 
-    monkeypatch.setattr(voprf, "blind_evaluate", wait)
     async with staged(tmp_path, evaluation_threads=1, evaluation_queue=1) as stage:
         session = await stage.sign_in()
+        monkeypatch.setattr(voprf, "blind_evaluate", wait)
         tasks = [asyncio.create_task(stage.check(session)) for _ in range(3)]
         await asyncio.to_thread(begun.acquire)
         done, waiting = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -49,10 +49,10 @@ class Status:
 
 def status(name: str, database: Database, epochs: Epochs, keys: KeyStore, clock: Clock) -> Status:
     """Return the state of the provider called `name`."""
-    row, session = tables.Epoch, tables.Session
+    row, key, session = tables.Epoch, tables.Key, tables.Session
     with database.reading() as connection:
-        times = dict(connection.execute(select(row.number, row.published)).tuples().all())
-        published = dict(connection.execute(select(tables.Key.id, tables.Key.retires)).tuples().all())
+        times = {found.number: found.published for found in connection.execute(select(row.number, row.published))}
+        published = {found.id: found.retires for found in connection.execute(select(key.id, key.retires))}
         alive = session.expires > clock()
         sessions, accounts = connection.execute(
             select(func.count(), func.count(distinct(session.account))).where(alive)
@@ -62,7 +62,7 @@ def status(name: str, database: Database, epochs: Epochs, keys: KeyStore, clock:
         provider=name,
         epoch=_newest(epochs, times),
         epochs=tuple(sorted(times)),
-        keys=tuple(KeyState(key, _state(key, published, held, clock())) for key in sorted(published.keys() | held)),
+        keys=tuple(KeyState(one, _state(one, published, held, clock())) for one in sorted(published.keys() | held)),
         sessions=sessions,
         accounts=accounts,
     )
