@@ -18,6 +18,7 @@ from time import perf_counter
 import click
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 
 from tutela.chat.server import Links
 from tutela.cli.console import JSON, Command
@@ -127,8 +128,8 @@ class _Pages:
         title = f"{mark} [bold]{self._number}. {escape(told.title)}[/]"
         self._console.print(f"{title}  [dim]{told.milliseconds / 1000:.1f} s[/]")
         for line in told.lines:
-            self._console.print(f"     {escape(line)}", soft_wrap=False)
-        self._console.print(f"     [italic cyan]Why it matters: {escape(told.why)}[/]\n")
+            self._console.print(Padding(escape(line), (0, 0, 0, 5)))
+        self._console.print(Padding(f"[italic cyan]Why it matters: {escape(told.why)}[/]", (0, 0, 1, 5)))
 
     def closing(self, held: bool, seconds: float) -> None:
         if held:

@@ -160,7 +160,9 @@ class Stage:
         room_id = await host.client.create_encrypted_room(invite=[guest.client.user_id])
         invitation = await guest.wait_for(Invitation)
         await guest.client.join(invitation.room_id)
-        await host.client.sync_once()
+        async with asyncio.timeout(30):  # the host's client learns of it by its own sync
+            while guest.client.user_id not in host.client.rooms[room_id].joined:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
         return room_id
 
     async def fresh_guard(self, name: str, person: Person) -> Guard:

@@ -24,7 +24,6 @@ from tutela.integrations.matrix.timeline import PictureMessage, TextMessage
 from tutela.provider.tampered import Lie
 from tutela.signals.image import pdq_of_list_item, strip_trailing
 from tutela.wire.check import request_bytes, response_bytes
-from tutela.wire.manifest import Action
 
 TEXT: Final = "Look what we saw on the school trip!"
 ORDINARY: Final = "lake"
@@ -218,8 +217,8 @@ async def _caught(stage: Stage) -> list[str]:
     finally:
         stage.tampered.lie = None
         await guard.close()
-    verdict = await mia.client.check(stage.picture(ORDINARY)) if hasattr(mia.client, "check") else None
-    expect(verdict is None or verdict.action is Action.ALLOW, "with an honest provider everything works again")
+    _, sent = await _timed(mia, stage, stage.picture(ORDINARY))
+    expect(isinstance(sent, Sent), "with an honest provider everything works again")
     return lines
 
 

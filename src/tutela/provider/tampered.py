@@ -121,7 +121,9 @@ class Tampered:
         waiting = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def receive() -> Message:
-            return waiting.pop() if waiting else {"type": "http.disconnect"}
+            if not waiting:
+                await asyncio.Event().wait()  # nobody leaves: a streamed answer would end at once if they did
+            return waiting.pop()
 
         async def send(message: Message) -> None:
             messages.append(message)
