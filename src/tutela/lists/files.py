@@ -100,6 +100,18 @@ def read_secret(path: Path) -> bytes:
     return data
 
 
+def make_folder(path: Path, *, mode: int = 0o755) -> None:
+    """Make a folder and those above it, unless it is there.
+
+    Raises:
+        StorageFailed: it could not be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=mode)
+    except OSError as error:
+        raise failed(path, error) from error
+
+
 def create_folder(path: Path, contents: Mapping[str, bytes | Path]) -> None:
     """Make a folder with files by relative name; it appears whole or not at all.
 

@@ -23,10 +23,7 @@ def keep(folder: Path, pair: voprf.KeyPair) -> None:
     Raises:
         AlreadyThere, StorageFailed: it could not be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise files.failed(folder, error) from error
+    files.make_folder(folder, mode=0o700)
     data = f"{VERSION}\n{pair.secret.hex()}\n".encode("ascii")
     files.create(path_of(folder, voprf.key_id(pair.public)), data, mode=files.SECRET)
 

@@ -58,13 +58,9 @@ class Workspace:
             AlreadyThere: there is a list already.
             StorageFailed: it could not be written.
         """
-        try:
-            root.mkdir(parents=True, exist_ok=True)
-            (root / "authorities").mkdir(exist_ok=True)
-            (root / "submissions").mkdir(exist_ok=True)
-            (root / "epochs").mkdir(exist_ok=True)
-        except OSError as error:
-            raise files.failed(root, error) from error
+        files.make_folder(root)
+        if (root / _SETTINGS).exists():
+            raise errors.AlreadyThere(f"{root} holds a list already")
         files.write(root / ".gitignore", _IGNORED.encode())
         files.create(root / _SETTINGS, files.pretty(settings))
         return cls(root, settings)
@@ -114,7 +110,9 @@ class Workspace:
         with self._writing():
             if any(one.public_key == authority.public_key for one in self.authorities()):
                 raise errors.AlreadyThere(f"an authority with the key of {authority.id} is admitted already")
-            files.create(self.root / "authorities" / f"{authority.id}.json", files.pretty(authority))
+            folder = self.root / "authorities"
+            files.make_folder(folder)
+            files.create(folder / f"{authority.id}.json", files.pretty(authority))
 
     def submissions(self, authority_id: str) -> tuple[Envelope, ...]:
         """Return an authority's submissions in order, unverified.
@@ -153,10 +151,7 @@ class Workspace:
             chain = submission.extend(before, signed, self.settings.agreement)
             assert chain.head is not None
             folder = self.root / "submissions" / authority.id
-            try:
-                folder.mkdir(exist_ok=True)
-            except OSError as error:
-                raise files.failed(folder, error) from error
+            files.make_folder(folder)
             files.create(folder / f"{chain.head.number}.json", envelope.encode(signed) + b"\n")
             return chain
 
@@ -326,8 +321,10 @@ class Workspace:
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
         with files.exclusively(self.root):
-            for folder in ("", "authorities", "epochs", "keys"):
-                files.sweep(self.root / folder)
+            for pattern in ("authorities", "keys", "epochs", "epochs/*", "submissions/*"):
+                for folder in self.root.glob(pattern):
+                    files.sweep(folder)
+            files.sweep(self.root)
             yield
 
 
