@@ -14,8 +14,8 @@ from tutela.chat import Observations, serve
 from tutela.chat import app as app_module
 
 
-async def test_only_this_machine_can_connect(running: Running):
-    port = httpx.URL(running.origin).port
+async def test_only_this_machine_can_connect(served: Running):
+    port = httpx.URL(served.origin).port
     assert port
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         # The port is free on every other address: nobody listens there.
@@ -29,29 +29,29 @@ async def test_a_taken_port_is_said():
             pass
 
 
-async def test_a_stream_tells_of_each_change(running: Running):
-    async with running.leo.stream("GET", "events") as stream:
+async def test_a_stream_tells_of_each_change(served: Running):
+    async with served.leo.stream("GET", "events") as stream:
         assert stream.headers["Content-Type"].startswith("text/event-stream")
         lines = stream.aiter_lines()
         assert await anext(lines) == "event: changed"
         assert [await anext(lines), await anext(lines)] == ["data: 1", ""]
-        await running.pair.mia.send_text(ROOM, "hi")
+        await served.pair.mia.send_text(ROOM, "hi")
         assert await anext(lines) == "event: changed"
 
 
-async def test_the_panes_stream(running: Running):
+async def test_the_panes_stream(served: Running):
     from chat.test_observer import seen
 
-    async with running.mia.stream("GET", running.links.side_by_side + "events") as stream:
+    async with served.mia.stream("GET", served.links.side_by_side + "events") as stream:
         lines = stream.aiter_lines()
         assert [await anext(lines) for _ in range(3)] == ["event: changed", "data: 1", ""]
-        running.seen.add(seen())
+        served.seen.add(seen())
         assert await anext(lines) == "event: changed"
 
 
-async def test_a_silent_stream_says_that_it_is_alive(running: Running, monkeypatch: pytest.MonkeyPatch):
+async def test_a_silent_stream_says_that_it_is_alive(served: Running, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(app_module, "_HEARTBEAT", 0.01)
-    async with running.mia.stream("GET", "events") as stream:
+    async with served.mia.stream("GET", "events") as stream:
         async for line in stream.aiter_lines():
             if line.startswith(":"):
                 break
@@ -70,11 +70,11 @@ async def test_open_streams_do_not_hold_up_the_end():
             await client.get(links.windows[0])
 
 
-async def test_a_reader_who_leaves_is_forgotten(running: Running):
-    async with running.mia.stream("GET", "events") as stream:
+async def test_a_reader_who_leaves_is_forgotten(served: Running):
+    async with served.mia.stream("GET", "events") as stream:
         await anext(stream.aiter_lines())
-        await until(lambda: len(running.pair.mias.changes._waiting) == 1)
-    await until(lambda: not running.pair.mias.changes._waiting)
+        await until(lambda: len(served.pair.mias.changes._waiting) == 1)
+    await until(lambda: not served.pair.mias.changes._waiting)
 
 
 async def test_an_error_inside_ends_the_server_too():
@@ -87,7 +87,7 @@ async def test_an_error_inside_ends_the_server_too():
             await client.get(links.windows[0])
 
 
-async def test_a_client_that_breaks_leaves_the_page_up(running: Running, caplog: pytest.LogCaptureFixture):
-    running.pair.mia.happen("not an event")
+async def test_a_client_that_breaks_leaves_the_page_up(served: Running, caplog: pytest.LogCaptureFixture):
+    served.pair.mia.happen("not an event")
     await until(lambda: "no longer receives" in caplog.text)
-    assert (await running.mia.get("")).status_code == 200
+    assert (await served.mia.get("")).status_code == 200

@@ -23,14 +23,15 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response, Stream
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from tutela.chat.blur import blur
 from tutela.chat.changes import Changes
 from tutela.chat.fence import HEADERS, Fence
 from tutela.chat.forms import Form, read_form
 from tutela.chat.observer import Observer
 from tutela.chat.pages import Pages, choose_language
-from tutela.chat.pictures import NotAPicture, blur, media_type
 from tutela.chat.window import TOO_LARGE, Window
 from tutela.language import LANGUAGES, N_, Words
+from tutela.signals.image import PictureError, sniff
 
 log = logging.getLogger("tutela.chat")
 
@@ -104,6 +105,7 @@ class _Routes:
         self._observer = observer
         self._closing = closing
         self._pages = pages
+        self._blurring = asyncio.Lock()  # pictures are decoded in one thread at a time
 
     @contextlib.asynccontextmanager
     async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
@@ -152,15 +154,16 @@ class _Routes:
     async def picture(self, request: Request) -> Response:
         data = self._window(request).picture(request.path_params["entry"], opened=True)
         try:
-            return _picture(data, media_type(data)) if data is not None else _missing()
-        except NotAPicture:
+            return _picture(data, sniff(data).mimetype) if data is not None else _missing()
+        except PictureError:
             return _missing()
 
     async def blur(self, request: Request) -> Response:
         data = self._window(request).picture(request.path_params["entry"], opened=False)
         try:
-            return _picture(await asyncio.to_thread(blur, data), "image/png") if data is not None else _missing()
-        except NotAPicture:
+            async with self._blurring:
+                return _picture(await asyncio.to_thread(blur, data), "image/png") if data is not None else _missing()
+        except PictureError:
             return _missing()
 
     def _stream(self, changes: AsyncIterator[None]) -> Response:

@@ -16,14 +16,13 @@ from typing import Final
 from tutela.chat.changes import Changes
 from tutela.chat.client import ChatClient
 from tutela.chat.conversation import acceptable, entry_id, picture_state, short_name
-from tutela.chat.pictures import NotAPicture, media_type
 from tutela.device.verdict import Verdict
 from tutela.errors import TutelaError
 from tutela.integrations.matrix.client import Held
 from tutela.integrations.matrix.errors import IdentityChanged, OversizedMedia
 from tutela.integrations.matrix.timeline import PictureMessage, TimelineEvent
 from tutela.language import N_
-from tutela.signals.image import PictureError
+from tutela.signals.image import PictureError, sniff
 from tutela.wire.manifest import Action
 
 log = logging.getLogger("tutela.chat")
@@ -139,9 +138,9 @@ class Window:
         """Take a picture for sending and start its check."""
         self.failure, self.chosen = "", None
         try:
-            kind = media_type(data)
+            kind = sniff(data).mimetype
             self.client.choose_picture(data)
-        except (NotAPicture, PictureError):
+        except PictureError:
             self.failure = _NO_PICTURE
         else:
             name = filename.replace("\\", "/").rpartition("/")[2][:_FILENAME_LENGTH] or "picture"
