@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import asyncio
+import io
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import data
+
+from tutela.device.decoder import Decoder, Unreadable, answer, serve
+from tutela.device.errors import DecoderFailed
+from tutela.signals.image import Limits, luminance, views
+
+
+ASTRONAUT = data.astronaut()
+
+
+def jpeg(pixels: np.ndarray = ASTRONAUT) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+async def test_the_child_computes_what_this_process_would():
+    decoder = Decoder()
+    try:
+        for picture in (jpeg(), jpeg(data.coffee())):
+            margins = await decoder.margins(picture)
+            here = [view.pdq.margins for view in views(luminance(picture, Limits()))]
+            assert len(margins) == len(here)
+            for a, b in zip(margins, here, strict=True):
+                np.testing.assert_array_equal(a, b)
+    finally:
+        await decoder.close()
+
+
+@pytest.mark.parametrize(
+    "picture", [b"", b"x", b"GIF89a", jpeg()[:5000], b"\xff\xd8\xff\xe0" + bytes(1000), b"%PDF-1.7"]
+)
+async def test_what_cannot_be_decoded_is_unreadable_and_the_child_goes_on(picture: bytes):
+    decoder = Decoder()
+    try:
+        with pytest.raises(Unreadable):
+            await decoder.margins(picture)
+        assert len(await decoder.margins(jpeg())) >= 1
+    finally:
+        await decoder.close()
+
+
+async def test_too_many_bytes_never_reach_the_child():
+    decoder = Decoder(limits=Limits(bytes=100))
+    with pytest.raises(Unreadable) as refused:
+        await decoder.margins(jpeg())
+    assert refused.value.code_of_picture == "oversized-picture"
+    assert decoder._child is None
+
+
+async def test_a_slow_child_is_killed_and_replaced(monkeypatch: pytest.MonkeyPatch):
+    decoder = Decoder(seconds=0.5)
+    stuck = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", "import time; time.sleep(60)",
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    decoder._child = stuck
+    with pytest.raises(DecoderFailed, match=r"0\.5 seconds"):
+        await decoder.margins(jpeg())
+    assert await stuck.wait() == -9
+    decoder._seconds = 30
+    assert len(await decoder.margins(jpeg())) >= 1
+    await decoder.close()
+
+
+async def test_a_child_that_dies_is_replaced():
+    decoder = Decoder()
+    await decoder.margins(jpeg())
+    assert decoder._child is not None
+    decoder._child.kill()
+    await decoder._child.wait()
+    assert len(await decoder.margins(jpeg())) >= 1
+    dying = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", "import sys; sys.stdin.buffer.read(4)",
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    await decoder.close()
+    decoder._child = dying
+    with pytest.raises(DecoderFailed, match="died"):
+        await decoder.margins(jpeg())
+    assert len(await decoder.margins(jpeg())) >= 1
+    await decoder.close()
+
+
+async def test_a_cancelled_question_does_not_spoil_the_next():
+    decoder = Decoder()
+    first = asyncio.create_task(decoder.margins(jpeg(data.coffee())))
+    await asyncio.sleep(0.05)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    margins = await decoder.margins(jpeg())
+    np.testing.assert_array_equal(margins[0], views(luminance(jpeg(), Limits()))[0].pdq.margins)
+    await decoder.close()
+
+
+async def test_many_at_once_each_get_their_own_answer():
+    decoder = Decoder()
+    pictures = [jpeg(p) for p in (data.astronaut(), data.coffee(), data.chelsea())]
+    answers = await asyncio.gather(*(decoder.margins(p) for p in pictures * 2))
+    for picture, margins in zip(pictures * 2, answers, strict=True):
+        np.testing.assert_array_equal(margins[0], views(luminance(picture, Limits()))[0].pdq.margins)
+    await decoder.close()
+
+
+def test_the_child_ends_when_the_parent_goes_away():
+    written = io.BytesIO()
+    serve(io.BytesIO(b"\0\0\0\x05abc"), written, Limits())
+    assert written.getvalue() == b""
+
+
+def test_running_out_of_memory_is_an_answer(monkeypatch: pytest.MonkeyPatch):
+    def exhausted(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("tutela.device.decoder.luminance", exhausted)
+    assert b"oversized-picture" in answer(jpeg(), Limits())
