@@ -13,7 +13,7 @@ from fastapi import FastAPI
 
 from harness.epochs import MadeEpoch, make_epoch
 from tutela.matching import voprf
-from tutela.provider.access import AccessRecord
+from tutela.provider.access import AccessRecord, Sink
 from tutela.provider.app import create_app
 from tutela.provider.keys import KeyStore
 from tutela.provider.service import Provider
@@ -139,16 +139,16 @@ def hold(settings: Settings, pair: voprf.KeyPair) -> None:
 
 @asynccontextmanager
 async def staged(
-    folder: Path, epoch: MadeEpoch | None = None, *, publish: bool = True, **values: object
+    folder: Path, epoch: MadeEpoch | None = None, *, publish: bool = True, sink: Sink | None = None, **values: object
 ) -> AsyncIterator[Stage]:
-    """A provider in `folder`, driven without a socket."""
+    """A provider in `folder`, driven without a socket; its access records go into a list unless `sink` takes them."""
     epoch = epoch or small_epoch()
     settings = make_settings(folder, epoch, **values)
     clock, homeserver, records = TestClock(), FakeHomeserver(), list[AccessRecord]()
     provider = Provider.open(settings, clock=clock, transport=homeserver, busy_seconds=0.2)
     if publish:
         provider.publish(epoch.envelope, epoch.segments)
-    app = create_app(provider, records.append)
+    app = create_app(provider, sink or records.append)
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://provider.invalid") as http:
         yield Stage(settings, epoch, clock, homeserver, provider, records, app, http)
