@@ -60,6 +60,11 @@ def say(text: str) -> None:
     Console(highlight=False, soft_wrap=True).print(text)
 
 
+def count(number: int, one: str, more: str | None = None) -> str:
+    """Return a number with what it counts: `1 layer`, `2,000 layers`."""
+    return f"{number:,} {one if number == 1 else more or one + 's'}"
+
+
 def show(table: Table) -> None:
     """Write a table to standard output."""
     Console(highlight=False).print(table)

@@ -14,7 +14,7 @@ import msgspec
 from rich.markup import escape
 from rich.table import Table
 
-from tutela.cli import lists
+from tutela.cli import epochs
 from tutela.cli.console import JSON, Group, answer, complain, say, show
 from tutela.cli.submissions import LIST
 from tutela.lists import files, keyfile
@@ -190,7 +190,7 @@ def status(config: Path, as_json: bool) -> None:
 @click.option("--overlap-days", type=click.IntRange(1, 366), default=30, show_default=True, help="The old key's time.")
 @click.option("--compromised", is_flag=True, help="The old key may have leaked: it retires at once.")
 @LIST
-@lists.WORKERS
+@epochs.WORKERS
 @JSON
 @click.pass_context
 def rotate_key(
@@ -208,7 +208,7 @@ def rotate_key(
       tutela provider rotate-key --compromised --list family.example    after a leak
     """
     ctx.invoke(
-        lists.build,
+        epochs.build,
         root=root,
         rotate_key=not compromised,
         overlap_days=overlap_days,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tutela.cli.authority import PASSPHRASE, open_key
-from tutela.cli.console import JSON, Command, answer, complain, now, say, show
+from tutela.cli.console import JSON, Command, answer, complain, count, now, say, show
 from tutela.lists import agreement, feed, files, submission
 from tutela.lists.errors import UnreadableFeed, UnreadableSubmission
 from tutela.lists.workspace import Workspace
@@ -34,11 +35,11 @@ FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_
 
 
 _COUNTED: Final = (
-    ("of_another_type", "rows of another type than PDQ were left out"),
-    ("standing", "rows name hashes that already stand"),
-    ("repeated", "rows repeat a hash"),
-    ("without_quality", "rows do not say their quality; it was taken to be {assumed}"),
-    ("left_for_later", "hashes go into the next submission: import again after this one"),
+    ("of_another_type", "of another type than PDQ left out"),
+    ("standing", "with a hash that already stands passed over"),
+    ("repeated", "with a hash that came before passed over"),
+    ("without_quality", "without a quality, taken to be {assumed}"),
+    ("left_for_later", "left for the next submission: import again after this one"),
 )
 
 
@@ -105,7 +106,7 @@ def import_(
                 items[row.item.pdq] = row.item
     if counts["bad"] and not skip_bad:
         raise UnreadableFeed(
-            f"{counts['bad']} of {counts['rows']} rows are bad; nothing was imported",
+            f"{counts['bad']} of {count(counts['rows'], 'row')} cannot be used; nothing was imported",
             hint="correct them, or leave them out with --skip-bad",
         )
     if not items:
@@ -115,10 +116,10 @@ def import_(
     facts = {"draft": str(out), "number": made.number, "items": len(items), "bad_rows": bad} | counts
 
     def text() -> None:
-        say(f"[bold]{len(items):,}[/] hashes are in {escape(str(out))}, submission {made.number} of {authority_id}.")
-        for name, sentence in (("bad", "bad rows were left out"), *_COUNTED):
+        say(f"{escape(str(out))} is submission {made.number} of {authority_id}: {count(len(items), 'hash', 'hashes')}.")
+        for name, sentence in (("bad", "that is bad left out"), *_COUNTED):
             if counts[name]:
-                say(f"{counts[name]:,} {sentence.format(assumed=assumed)}.")
+                say(f"{count(counts[name], 'row')} {sentence.format(assumed=assumed)}.")
         say(f"Sign it with: tutela list sign {escape(str(out))} --key KEY")
 
     answer(as_json, facts, text)
@@ -168,7 +169,7 @@ def withdraw(
         as_json,
         facts,
         lambda: say(
-            f"{len(wanted):,} withdrawals are in {escape(str(out))}, submission {made.number} of {authority_id}."
+            f"{escape(str(out))} is submission {made.number} of {authority_id}: {count(len(wanted), 'withdrawal')}."
         ),
     )
 
@@ -252,16 +253,19 @@ def vouches(pdq: str | None, root: Path, as_json: bool) -> None:
     \b
     Examples:
       tutela list vouches --list family.example
-      tutela list vouches 8dff1f31…07cb --list family.example
+      tutela list vouches HASH --list family.example
     """
+    wanted = pdq.strip().lower() if pdq is not None else None
+    if wanted is not None and not re.fullmatch(r"[0-9a-f]{64}", wanted):
+        raise click.UsageError(f"{wanted[:80]!r} is not a PDQ hash of 64 hexadecimal digits")
     workspace = Workspace.open(root)
     chains = workspace.chains()
     rule = workspace.settings.agreement
     supports = agreement.supports(chains, rule)
-    if pdq is None:
+    if wanted is None:
         _tell_numbers(chains, supports, rule, as_json)
     else:
-        _tell_hash(pdq.strip().lower(), chains, supports, rule, as_json)
+        _tell_hash(wanted, chains, supports, rule, as_json)
 
 
 def _tell_numbers(

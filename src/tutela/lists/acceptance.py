@@ -39,7 +39,7 @@ def accept(envelope: Envelope, root: TrustRoot, *, last: Manifest | None) -> Man
     Raises:
         ManifestRefused: with a class for each reason; see `lists.errors`.
     """
-    by_key = _authorities_by_key(root)  # 1
+    by_key = trusted_keys(root)  # 1
     try:
         payload, signers = verify(envelope, MANIFEST_TYPE, {k: public for k, (public, _) in by_key.items()})  # 2
     except BadSignature as error:
@@ -70,20 +70,12 @@ def read(payload: bytes) -> Manifest:
         raise errors.UnreadableManifest(error.message) from error
 
 
-def check_segment(entry: SegmentEntry, data: bytes) -> None:
-    """Check that `data` is the segment file that an accepted manifest binds.
+def trusted_keys(root: TrustRoot) -> dict[str, tuple[Ed25519PublicKey, Authority]]:
+    """Return the trust root's authorities by the id of their key.
 
     Raises:
-        SegmentMismatch: another size or digest.
+        BadTrustRoot: it names one twice, or asks for more than it names.
     """
-    if len(data) != entry.size or canonical.digest(data) != entry.digest:
-        raise errors.SegmentMismatch(
-            f"a segment is not the one that the manifest names {entry.digest[:16]}…",
-            hint="download it again; if it stays so, the provider serves files that nobody signed",
-        )
-
-
-def _authorities_by_key(root: TrustRoot) -> dict[str, tuple[Ed25519PublicKey, Authority]]:
     by_key: dict[str, tuple[Ed25519PublicKey, Authority]] = {}
     for authority in root.authorities:
         public = public_key_of(authority)
@@ -98,6 +90,19 @@ def _authorities_by_key(root: TrustRoot) -> dict[str, tuple[Ed25519PublicKey, Au
             f"and names {len(ids)} of {len(jurisdictions)}"
         )
     return by_key
+
+
+def check_segment(entry: SegmentEntry, data: bytes) -> None:
+    """Check that `data` is the segment file that an accepted manifest binds.
+
+    Raises:
+        SegmentMismatch: another size or digest.
+    """
+    if len(data) != entry.size or canonical.digest(data) != entry.digest:
+        raise errors.SegmentMismatch(
+            f"a segment is not the one that the manifest names {entry.digest[:16]}…",
+            hint="download it again; if it stays so, the provider serves files that nobody signed",
+        )
 
 
 def _check_signers(signers: list[Authority], root: TrustRoot) -> None:

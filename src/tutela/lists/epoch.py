@@ -9,6 +9,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
 
 from tutela.lists import agreement, canonical, defaults, evaluation, segments
 from tutela.lists.consistency import check_manifest
@@ -19,6 +22,7 @@ from tutela.lists.submission import Chain
 from tutela.matching import fuse, voprf
 from tutela.matching.shield import scheme_of
 from tutela.wire import document, limits
+from tutela.wire.errors import WireError
 from tutela.wire.manifest import (
     Agreement,
     ListDigest,
@@ -36,11 +40,11 @@ Progress = Callable[[int, int], None]
 class Settings(document.Document, frozen=True):
     """What a provider decides about its list; all of it is published in each manifest."""
 
-    provider: str
+    provider: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
     agreement: Agreement = defaults.AGREEMENT
     parameters: Parameters = defaults.PARAMETERS
     policy: Policy = defaults.POLICY
-    merge_factor: int = defaults.MERGE_FACTOR
+    merge_factor: Annotated[int, msgspec.Meta(ge=2, le=64)] = defaults.MERGE_FACTOR
 
 
 @dataclass(frozen=True)
@@ -132,8 +136,10 @@ def build(
     )
     check_manifest(manifest)
     payload = document.encode(manifest)
-    if len(payload) > limits.MANIFEST_BYTES:
-        raise BuildRefused(f"a manifest of {len(payload)} bytes is over the limit of {limits.MANIFEST_BYTES}")
+    try:
+        document.decode(payload, Manifest, limit=limits.MANIFEST_BYTES)
+    except WireError as error:
+        raise BuildRefused(f"this would make no manifest: {error.message}") from error
     return Epoch(manifest, payload, lists, layers, tuple(built.values()))
 
 

@@ -1,0 +1,232 @@
+"""`tutela list build`, `audit`, `approve`, `collect`: epochs, and who may sign them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from rich.markup import escape
+
+from tutela.cli.authority import PASSPHRASE, open_key
+from tutela.cli.console import JSON, Command, answer, complain, count, now, progress, say
+from tutela.cli.submissions import LIST
+from tutela.lists import audit as auditing
+from tutela.lists import canonical, files, times
+from tutela.lists.audit import Audit
+from tutela.lists.errors import UnacceptedChanges, WorkspaceDamaged
+from tutela.lists.workspace import Workspace
+from tutela.wire import envelope, limits
+from tutela.wire.errors import WireError
+from tutela.wire.manifest import Manifest
+
+WORKERS = click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes to use.")
+EPOCH = click.argument("epoch", type=click.IntRange(1), required=False)
+CHECKS: Final = (
+    "the manifest is canonical and fits together",
+    "it follows the epoch before",
+    "it applies the rule, parameters and schedule agreed",
+    "it names the authorities admitted",
+    "it rests on signed submissions in unbroken chains",
+    "its lists follow from these submissions",
+    "its keys continue those before",
+    "its layers follow the schedule",
+    "its segment files are those it binds",
+    "the evaluations hold under its key",
+    "its filters are rebuilt byte for byte",
+)
+
+
+@click.command(cls=Command)
+@LIST
+@click.option("--rotate-key", is_flag=True, help="Make a new OPRF key; devices download everything once.")
+@click.option(
+    "--overlap-days", type=click.IntRange(1, 366), default=30, show_default=True, help="How long the old key answers."
+)
+@click.option("--compromised", is_flag=True, help="Make a new key; the old one retires at once.")
+@click.option("--again", is_flag=True, help="Build the newest epoch anew, if nobody has signed it.")
+@WORKERS
+@JSON
+def build(
+    root: Path, rotate_key: bool, overlap_days: int, compromised: bool, again: bool, workers: int, as_json: bool
+) -> None:
+    """Build the next epoch from what stands.
+
+    Takes about 110 microseconds for each of six band entries of a hash in a new layer: a minute for 100,000 hashes.
+
+    \b
+    Examples:
+      tutela list build --list family.example
+      tutela list build --rotate-key --overlap-days 30      once a year
+      tutela list build --compromised                       when the key may have leaked
+    """
+    created = now()
+    until = times.later(created, timedelta(days=overlap_days)) if rotate_key else None
+    with progress("Evaluating", quiet=as_json) as told:
+        made = Workspace.open(root).build(
+            created=created,
+            rotate_until=created if compromised else until,
+            again=again,
+            workers=workers,
+            progress=told,
+        )
+    manifest = made.manifest
+    facts = facts_of(manifest) | {"download": sum(layer.entry.size for layer in made.built)}
+
+    def text() -> None:
+        say(f"Epoch [bold]{manifest.epoch}[/] is built: {counts_of(manifest)}.")
+        say(f"A device that holds the epoch before downloads {facts['download']:,} bytes.")
+        say(f"Now the authorities audit and sign it: tutela list approve {manifest.epoch} --key KEY")
+
+    answer(as_json, facts, text)
+
+
+@click.command(cls=Command)
+@EPOCH
+@LIST
+@WORKERS
+@JSON
+def audit(epoch: int | None, root: Path, workers: int, as_json: bool) -> None:
+    """Rebuild an epoch from the submissions and the evaluations, and check every byte of it.
+
+    \b
+    Examples:
+      tutela list audit --list family.example          the newest epoch
+      tutela list audit 12 --list family.example
+    """
+    workspace = Workspace.open(root)
+    folder = workspace.epoch(epoch)
+    number = int(folder.path.name)
+    found = _audited(workspace, number, None, workers, as_json)
+    answer(as_json, _audit_facts(found), lambda: _tell_audit(found))
+
+
+@click.command(cls=Command)
+@EPOCH
+@click.option("--key", "key_path", type=click.Path(path_type=Path), required=True, help="The authority's secret key.")
+@click.option("--accept-changes", is_flag=True, help="Sign although the rule, policy, authorities or key change.")
+@click.option("--full", is_flag=True, help="Also evaluate layers again that this key signed in the epoch before.")
+@LIST
+@PASSPHRASE
+@WORKERS
+@JSON
+def approve(
+    epoch: int | None,
+    key_path: Path,
+    accept_changes: bool,
+    full: bool,
+    root: Path,
+    passphrase_file: Path | None,
+    workers: int,
+    as_json: bool,
+) -> None:
+    """Audit an epoch, and sign its manifest if everything holds.
+
+    Nothing is signed that changes the rule, the policy, the authorities or the key, unless you say that you accept it.
+
+    \b
+    Examples:
+      tutela list approve --key aurora.pem --list family.example
+      tutela list approve 12 --key aurora.pem --accept-changes
+    """
+    workspace = Workspace.open(root)
+    number = int(workspace.epoch(epoch).path.name)
+    key = open_key(key_path, passphrase_file)
+    found = _audited(workspace, number, None if full else key, workers, as_json)
+    if found.changes and not accept_changes:
+        raise UnacceptedChanges(
+            "the epoch holds, but it changes what was published: " + "; ".join(found.changes),
+            hint="if this is wanted, add --accept-changes",
+        )
+    workspace.approve(number, found.payload, key)
+    signers = [one.id for one in workspace.signers(number)]
+
+    def text() -> None:
+        _tell_audit(found)
+        say(f"Signed. Epoch {number} now bears the signatures of {', '.join(signers)}.")
+
+    answer(as_json, _audit_facts(found) | {"signers": signers}, text)
+
+
+@click.command(cls=Command)
+@click.argument("manifest", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@EPOCH
+@LIST
+@JSON
+def collect(manifest: Path, epoch: int | None, root: Path, as_json: bool) -> None:
+    """Take over the signatures on another copy of an epoch's manifest.
+
+    \b
+    Example:
+      tutela list collect ../boreal-clone/epochs/12/manifest.json 12
+    """
+    workspace = Workspace.open(root)
+    number = int(workspace.epoch(epoch).path.name)
+    try:
+        other = envelope.decode(files.read(manifest, limit=limits.ENVELOPE_BYTES))
+    except WireError as error:
+        raise WorkspaceDamaged(f"{manifest}: {error.message}") from error
+    taken = workspace.collect(number, other)
+    signers = [one.id for one in workspace.signers(number)]
+    answer(
+        as_json,
+        {"epoch": number, "taken": list(taken), "signers": signers},
+        lambda: say(f"Epoch {number} now bears the signatures of {', '.join(signers) or 'nobody'}."),
+    )
+
+
+def _audited(workspace: Workspace, number: int, key: Ed25519PrivateKey | None, workers: int, quiet: bool) -> Audit:
+    folder = workspace.epoch(number)
+    with progress("Verifying", quiet=quiet) as told:
+        return auditing.audit(
+            folder.envelope().unverified_payload, folder, workspace.held(number, key), workers=workers, progress=told
+        )
+
+
+def _tell_audit(found: Audit) -> None:
+    for number, check in enumerate(CHECKS, start=1):
+        say(f"[green]✓[/] {number:2}. {check}")
+    known = f", {found.layers_known} known from the epoch that you signed" if found.layers_known else ""
+    rebuilt = count(found.layers_rebuilt, "layer")
+    say(f"{rebuilt} rebuilt from {count(found.entries_verified, 'evaluation')}{known}.")
+    say(f"Epoch [bold]{found.manifest.epoch}[/] holds: {counts_of(found.manifest)}.")
+    for change in found.changes:
+        complain(f"[yellow]Change:[/] {escape(change)}")
+    for late in found.left_out:
+        complain(f"[yellow]Not in this epoch:[/] submissions of {escape(late)}")
+
+
+def _audit_facts(found: Audit) -> dict[str, Any]:
+    return facts_of(found.manifest) | {
+        "holds": True,
+        "digest": canonical.digest(found.payload),
+        "changes": list(found.changes),
+        "left_out": list(found.left_out),
+        "layers_rebuilt": found.layers_rebuilt,
+        "layers_known": found.layers_known,
+        "entries_verified": found.entries_verified,
+    }
+
+
+def facts_of(manifest: Manifest) -> dict[str, Any]:
+    """Return what a manifest says, in numbers."""
+    return {
+        "epoch": manifest.epoch,
+        "created": manifest.created,
+        "items": {str(one.list_class): one.items for one in manifest.lists},
+        "layers": len(manifest.segments),
+        "bytes": sum(entry.size for entry in manifest.segments),
+        "keys": [{"id": key.id, "retires": key.retires} for key in manifest.keys],
+    }
+
+
+def counts_of(manifest: Manifest) -> str:
+    """Return what a manifest says, in a few words."""
+    items = ", ".join(f"{one.items:,} {one.list_class}" for one in manifest.lists)
+    size = sum(entry.size for entry in manifest.segments)
+    return f"{items} hashes in {count(len(manifest.segments), 'layer')} of {size:,} bytes"
+
+
+COMMANDS: Final = (build, audit, approve, collect)
