@@ -18,7 +18,10 @@ _MATPLOTLIB = Path(matplotlib.get_data_path()) / "sample_data"
 
 #: Photographs, in colour and grey, large and small, even and odd.
 PHOTOGRAPHS = (
-    *(_SKIMAGE / name for name in ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "camera.png", "coins.png")),
+    *(
+        _SKIMAGE / name
+        for name in ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "camera.png", "coins.png")
+    ),
     *(_SKIMAGE / name for name in ("motorcycle_left.png", "hubble_deep_field.jpg", "moon.png")),
     _MATPLOTLIB / "grace_hopper.jpg",
 )
