@@ -141,7 +141,8 @@ class Publisher:
         try:
             pair = self.keys.load(key.id) if held or secrets is None else secrets(key.id)
         except (KeyStoreError, ListError) as error:
-            raise KeyNotHeld(f"this provider cannot answer with key {key.id}: {error}", hint=error.hint) from error
+            hint = error.hint or "Its file is where the epoch was built, in the list's folder `keys`, or in a backup."
+            raise KeyNotHeld(f"this provider cannot answer with key {key.id}: {error}", hint=hint) from error
         if pair.public.hex() != key.public:
             raise KeyNotHeld(f"the manifest's key {key.id} is not the one held here")
         self.keys.adopt(pair)

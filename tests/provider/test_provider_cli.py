@@ -1,0 +1,165 @@
+"""`tutela provider`, from an empty folder to an epoch that is served, and what it says when something is amiss."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from harness.epochs import CREATED, SIGNERS
+from harness.provider import PARAMETERS, small_epoch
+from tutela.cli.main import main
+from tutela.cli.provider import provider as group
+from tutela.lists.epoch import Settings
+from tutela.lists.workspace import Workspace
+from tutela.matching import voprf
+from tutela.wire import document, envelope
+from tutela.wire.manifest import MANIFEST_TYPE
+
+
+def tutela(*arguments: object, code: int = 0) -> Result:
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments], env={"COLUMNS": "200"})
+    assert result.exit_code == code, result.output + str(result.exception)
+    return result
+
+
+def answered(*arguments: object, code: int = 0) -> dict[str, object]:
+    return json.loads(tutela("provider", *arguments, "--json", code=code).stdout)
+
+
+@pytest.fixture
+def listing(tmp_path: Path) -> Workspace:
+    """A list whose first epoch two authorities signed."""
+    made = small_epoch()
+    workspace = Workspace.create(tmp_path / "list", Settings(provider="provider.example", parameters=PARAMETERS))
+    for signer in SIGNERS:
+        workspace.admit(signer.authority)
+    for signed in (one for chain in made.submissions.values() for one in chain):
+        workspace.submit(signed)
+    workspace.build(created=CREATED)
+    sign(workspace)
+    return workspace
+
+
+def sign(workspace: Workspace) -> None:
+    folder = workspace.epoch()
+    for signer in SIGNERS:
+        folder.add_signature(envelope.sign(MANIFEST_TYPE, folder.envelope().unverified_payload, signer.key))
+
+
+@pytest.fixture
+def config(tmp_path: Path, listing: Workspace) -> Path:
+    """The settings of a provider that `init` made, with a trust root."""
+    folder = tmp_path / "service"
+    tutela("provider", "init", folder, "--name", "provider.example", "--homeserver", "home.example=http://127.0.0.1:1")
+    root = listing.trust_root(signatures=2, jurisdictions=2, minimum_epoch=0)
+    (folder / "trust-root.json").write_bytes(document.encode(root))
+    return folder / "provider.toml"
+
+
+def test_from_an_empty_folder_to_a_published_epoch(config: Path, listing: Workspace):
+    assert answered("status", "--config", config)["epoch"] is None
+    done = answered("publish", "--list", listing.root, "--config", config)
+    segments = len({entry.digest for entry in listing.epoch().manifest().segments})
+    assert done["epoch"] == 1
+    assert done["segments"] == done["new_segments"] == segments
+    again = answered("publish", "--list", listing.root, "--config", config)
+    assert (again["already_published"], again["new_segments"]) == (True, 0)
+    found = answered("status", "--config", config)
+    assert found["epoch"]["number"] == 1
+    assert [key["state"] for key in found["keys"]] == ["answers"]
+    kept = config.parent / "data" / "keys"
+    assert [path.stat().st_mode & 0o777 for path in kept.iterdir()] == [0o600]
+    text = tutela("provider", "status", "--config", config).stdout
+    assert "Newest epoch" in text
+    assert "answers" in text
+
+
+def test_a_key_is_rotated_and_the_old_one_destroyed(config: Path, listing: Workspace):
+    tutela("provider", "publish", "--list", listing.root, "--config", config)
+    old = listing.epoch().manifest().keys[0].id
+    built = tutela("provider", "rotate-key", "--compromised", "--list", listing.root)
+    assert "Epoch 2 is built" in built.stdout
+    refused = answered("publish", "--list", listing.root, "--config", config, code=1)
+    assert refused["error"]["code"] == "too-few-signatures"
+    sign(listing)
+    assert answered("publish", "--list", listing.root, "--config", config)["epoch"] == 2
+    new = listing.epoch().manifest().keys[0].id
+    assert new != old
+    states = {key["id"]: key["state"] for key in answered("status", "--config", config)["keys"]}
+    assert states[new] == "answers"
+    assert states[old].startswith("retired ")
+    done = answered("gc", "--retired-keys", "--config", config)
+    assert done["epochs"] == []
+    # The provider took over only the new key after the old one had retired at once; the old was held before.
+    assert done["keys"] == [old]
+    refused = answered("publish", "1", "--list", listing.root, "--config", config, code=1)
+    assert refused["error"]["code"] == "rollback"
+
+
+def test_what_it_says_never_holds_a_secret(config: Path, listing: Workspace):
+    said = tutela("provider", "publish", "--list", listing.root, "--config", config).output
+    said += tutela("provider", "status", "--config", config).output
+    said += tutela("provider", "gc", "--retired-keys", "--config", config).output
+    key_id = listing.epoch().manifest().keys[0].id
+    secret = (listing.root / "keys" / f"{key_id}.key").read_text().split("\n")[1]
+    assert voprf.key_id(voprf.key_pair(bytes.fromhex(secret)).public) == key_id
+    assert secret not in said
+
+
+def test_a_missing_segment_is_named(config: Path, listing: Workspace):
+    (entry,) = {entry.digest for entry in listing.epoch().manifest().segments if entry.items}
+    (listing.root / "epochs" / "1" / "segments" / f"{entry}.seg").unlink()
+    refused = answered("publish", "--list", listing.root, "--config", config, code=1)
+    assert refused["error"]["code"] == "segment-missing"
+    assert entry in refused["error"]["message"]
+    assert answered("status", "--config", config)["epoch"] is None
+
+
+def test_a_missing_secret_is_named(config: Path, listing: Workspace):
+    key_id = listing.epoch().manifest().keys[0].id
+    (listing.root / "keys" / f"{key_id}.key").unlink()
+    refused = tutela("provider", "publish", "--list", listing.root, "--config", config, code=1)
+    assert "cannot answer with key" in refused.stderr
+    assert "Hint:" in refused.stderr
+
+
+def test_init_does_not_write_over_anything(config: Path):
+    before = config.read_text()
+    again = ("init", config.parent, "--name", "x.example", "--homeserver", "x.example=https://x.example")
+    assert answered(*again, code=1)["error"]["code"]
+    assert config.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("homeserver", "said"),
+    [("home.example", "NAME=URL"), ("home.example=matrix", "https://"), ("=http://x", "homeserver's name")],
+)
+def test_init_refuses_early(tmp_path: Path, homeserver: str, said: str):
+    result = tutela("provider", "init", tmp_path / "s", "--name", "n", "--homeserver", homeserver, code=1)
+    assert said in result.stderr
+    assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize("command", ["serve", "publish", "status", "gc"])
+def test_no_settings(tmp_path: Path, listing: Workspace, command: str):
+    extra = ("--list", listing.root) if command == "publish" else ()
+    refused = answered(command, *extra, "--config", tmp_path / "nowhere.toml", code=1)
+    assert refused["error"]["code"] == "settings"
+    assert "tutela provider init" in refused["error"]["hint"]
+
+
+def test_the_environment_prevails(config: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TUTELA_PROVIDER_PORT", "many")
+    assert answered("status", "--config", config, code=1)["error"]["code"] == "settings"
+
+
+def test_every_command_explains_itself_with_an_example():
+    assert set(group.commands) == {"init", "serve", "publish", "status", "rotate-key", "gc"}
+    for name in group.commands:
+        text = tutela("provider", name, "--help").stdout
+        assert "Example" in text
+        assert f"tutela provider {name}" in text
+        assert "--json" in text
