@@ -56,9 +56,9 @@ class Story:
         await leo.send_text(ROOM, "Are you coming to the observatory on Saturday?")
         await mia.send_text(ROOM, "Yes! My aunt drives us there")
         self.time = START
-        await leo.send_picture(ROOM, photograph("hubble_deep_field"), "sky.jpg")
-        await leo.send_text(ROOM, "This is what they show there. All of these are galaxies")
-        await mia.send_text(ROOM, "Wow. I only count seventeen")
+        await leo.send_picture(ROOM, photograph("moon"), "moon.jpg")
+        await leo.send_text(ROOM, "This is what they show there. You can see every crater")
+        await mia.send_text(ROOM, "Wow. It looks so close")
         return self.settle()
 
 
