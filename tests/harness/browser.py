@@ -45,14 +45,14 @@ def chromium_path() -> Path:
     # The variable makes it unpack the shared libraries that a bare machine lacks.
     environment = {**node_environment(), "TMPDIR": str(home), "AWS_LAMBDA_JS_RUNTIME": "nodejs24.x"}
     command = [node_path(), "--input-type=module", "-e", _UNPACK]
-    done = subprocess.run(command, cwd=FOLDER, env=environment, capture_output=True, text=True)
+    done = subprocess.run(command, check=False, cwd=FOLDER, env=environment, capture_output=True, text=True)
     if done.returncode != 0:
         raise RuntimeError(f"could not unpack Chromium:\n{done.stderr}")
     return Path(done.stdout.strip())
 
 
 def _missing_libraries(executable: Path) -> bool:
-    done = subprocess.run(["ldd", executable], capture_output=True, text=True)
+    done = subprocess.run(["ldd", executable], check=False, capture_output=True, text=True)
     return "not found" in done.stdout
 
 
