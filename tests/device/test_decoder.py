@@ -13,7 +13,6 @@ from tutela.device.decoder import Decoder, Unreadable, answer, serve
 from tutela.device.errors import DecoderFailed
 from tutela.signals.image import Limits, luminance, views
 
-
 ASTRONAUT = data.astronaut()
 
 

@@ -110,7 +110,8 @@ def _clouds(rng: np.random.Generator) -> Floats:
         grown = Image.fromarray(noise).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)
         total += np.asarray(grown, dtype=np.float64) / 255 / size
     total -= total.min()
-    return np.clip(total / total.max() - 0.45, 0, 1) * 2
+    clouds: Floats = np.clip(total / total.max() - 0.45, 0, 1) * 2
+    return clouds
 
 
 def _ridge(canvas: Floats, scene: Scene, step: int, shore: int, rng: np.random.Generator) -> None:

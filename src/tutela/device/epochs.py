@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from tutela.wire import envelope
 from tutela.wire.errors import WireError
 from tutela.wire.manifest import Manifest, OprfKey, SegmentEntry, TrustRoot
 from tutela.wire.segment import Segment
+
+log = logging.getLogger("tutela.device")
 
 _RECORD: Final = "epoch"
 
@@ -36,38 +39,45 @@ class Epoch:
 
 
 class EpochStore:
-    """Reads and replaces the accepted epoch."""
+    """Reads and replaces the accepted epoch.
+
+    `last` is the manifest accepted last. It outlives damage to the filters, so that damage cannot reopen the way back
+    to an older epoch, nor to another policy.
+    """
 
     def __init__(self, profile: Profile, root: TrustRoot) -> None:
+        """Read what was accepted last, and verify it anew.
+
+        Raises:
+            DamagedProfile: it does not verify any more.
+        """
         self._profile = profile
         self._root = root
         self._folder = profile.folder / "segments"
+        stored = profile.read(_RECORD)
+        try:
+            self.last = acceptance.accept(envelope.decode(stored), root, last=None) if stored is not None else None
+        except (WireError, ListError) as error:
+            raise DamagedProfile(f"the stored epoch does not verify: {error}") from error
 
     def load(self) -> Epoch | None:
-        """Return the epoch accepted last, verified anew, or `None` on a new device.
-
-        Raises:
-            DamagedProfile: what is stored does not verify any more.
-        """
-        stored = self._profile.read(_RECORD)
-        if stored is None:
+        """Return the epoch accepted last, or `None` if there is none or its filters are missing or damaged."""
+        if self.last is None:
             return None
         try:
-            manifest = acceptance.accept(envelope.decode(stored), self._root, last=None)
-            return Epoch(manifest, tuple(self._layer(entry) for entry in manifest.segments))
-        except (WireError, ListError, UntrustedAnswer, OSError) as error:
-            raise DamagedProfile(
-                f"the stored epoch does not verify: {error}", hint="Update to fetch it anew."
-            ) from error
+            return Epoch(self.last, tuple(self._layer(entry) for entry in self.last.segments))
+        except (UntrustedAnswer, OSError) as error:
+            log.warning("a filter must be fetched anew: %s", error)
+            return None
 
-    async def replace(self, data: bytes, last: Manifest | None, fetch: Fetch) -> Epoch:
+    async def replace(self, data: bytes, fetch: Fetch) -> Epoch:
         """Verify a manifest's envelope, `fetch` the segments that are missing here, then make it the accepted epoch.
 
         Raises:
             WireError, ListError: the manifest does not verify, or is older than `last`.
             UntrustedAnswer: a segment is not the one that the manifest binds.
         """
-        manifest = acceptance.accept(envelope.decode(data), self._root, last=last)
+        manifest = acceptance.accept(envelope.decode(data), self._root, last=self.last)
         self._folder.mkdir(exist_ok=True)
         for entry in manifest.segments:
             if not self._has(entry):
@@ -76,6 +86,7 @@ class EpochStore:
                 write_atomically(self._path(entry.digest), content)
         epoch = Epoch(manifest, tuple(self._layer(entry) for entry in manifest.segments))
         self._profile.write(_RECORD, data)
+        self.last = manifest
         self._drop_all_but(manifest)
         return epoch
 

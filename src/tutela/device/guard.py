@@ -23,7 +23,6 @@ from tutela.device.client import ProviderClient, SignInCallback
 from tutela.device.decoder import Decoder, Unreadable
 from tutela.device.epochs import Epoch, EpochStore
 from tutela.device.errors import (
-    DamagedProfile,
     DeviceError,
     ProviderRefused,
     ProviderUnreachable,
@@ -111,15 +110,17 @@ class Guard:
             update: whether to look for a new epoch now.
 
         Raises:
-            DeviceError: the profile cannot be opened.
+            DeviceError: the profile cannot be opened, or what it holds does not verify.
         """
         opened = profile if isinstance(profile, Profile) else Profile(profile, key)
         client = ProviderClient(provider, sign_in, transport=transport, seconds=min(10.0, seconds))
-        guard = cls(opened, client, trust_root, decoder=decoder, seconds=seconds)
         try:
-            guard._epoch = guard._store.load()
-        except DamagedProfile as error:
-            log.warning("%s", error)
+            guard = cls(opened, client, trust_root, decoder=decoder, seconds=seconds)
+        except DeviceError:
+            opened.close()
+            await client.close()
+            raise
+        guard._epoch = guard._store.load()
         if update:
             with contextlib.suppress(TutelaError):
                 await guard.update()
@@ -140,9 +141,8 @@ class Guard:
         """
         async with self._updating:
             data = await self._client.manifest()
-            last = self._epoch.manifest if self._epoch else None
             try:
-                self._epoch = await self._store.replace(data, last, lambda e: self._client.segment(e.digest, e.size))
+                self._epoch = await self._store.replace(data, lambda e: self._client.segment(e.digest, e.size))
             except (WireError, ListError) as error:
                 raise UntrustedAnswer(f"the provider's manifest was refused: {error}", hint=error.hint) from error
             except OSError as error:
@@ -276,8 +276,9 @@ class Guard:
                 log.info("a cover check failed: %s", error)
 
     def _unchecked(self, direction: Direction, reason: Reason, detail: str) -> Verdict:
-        actions = self._epoch.manifest.policy.unchecked if self._epoch else BEFORE_ANY_POLICY
-        epoch = self._epoch.manifest.epoch if self._epoch else None
+        last = self._store.last
+        actions = last.policy.unchecked if last else BEFORE_ANY_POLICY
+        epoch = last.epoch if last else None
         return Verdict(Outcome.UNCHECKED, _action(actions, direction), direction, reason, epoch=epoch, detail=detail)
 
 

@@ -22,11 +22,6 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from tutela.device.errors import DamagedProfile, DeviceError, ProfileInUse, WrongProfileKey
 
-try:
-    import fcntl
-except ImportError:  # pragma: no cover (Windows)
-    fcntl = None  # type: ignore[assignment]
-
 KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
 _CHECK: Final = "profile"
@@ -116,7 +111,9 @@ class Profile:
             raise DeviceError(f"the profile {self.folder} cannot be used: {error.strerror}") from error
 
     def _take_lock(self) -> int | None:
-        if fcntl is None:  # pragma: no cover (Windows)
+        try:
+            import fcntl
+        except ImportError:  # pragma: no cover (Windows)
             return None
         try:
             handle = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -1,0 +1,390 @@
+"""Guard against a real provider application in this process, honest and lying."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from harness.epochs import MadeEpoch, make_keys, make_signer
+from harness.pictures import ATTESTED, LISTED, ORDINARY, POLICY, epoch_of, jpeg
+from harness.provider import SERVER, Stage, hold, staged
+from tutela.device import Direction, Guard, Outcome, Reason
+from tutela.device.decoder import Decoder
+from tutela.device.errors import DamagedProfile, DeviceError, ProviderUnreachable, UntrustedAnswer
+from tutela.lists.keys import KeyRing
+from tutela.provider.server import running
+from tutela.provider.tampered import Lie, Tampered
+from tutela.signals.image import pdq_of_list_item
+from tutela.wire.check import request_bytes, response_bytes
+from tutela.wire.manifest import Action, Policy, TrustRoot
+from tutela.wire.session import SignIn
+
+KEY = bytes(range(32))
+STRANGERS = TrustRoot(
+    provider="provider.example",
+    authorities=(make_signer("x", "FR").authority, make_signer("y", "JP").authority),
+    signatures=2,
+    jurisdictions=2,
+    minimum_epoch=0,
+)
+
+
+@dataclass
+class Device:
+    """A device, its provider, and the lie that the provider tells."""
+
+    stage: Stage
+    tampered: Tampered
+    folder: Path
+    signed_in: list[str] = field(default_factory=list)
+    tokens_work: bool = True
+
+    async def sign_in(self) -> SignIn:
+        token = f"device-token-{len(self.signed_in)}"
+        self.signed_in.append(token)
+        if self.tokens_work:
+            self.stage.homeserver.tokens[token] = f"@mia:{SERVER}"
+        return SignIn(matrix_server_name=SERVER, access_token=token)
+
+    @asynccontextmanager
+    async def guard(self, *, update: bool = True, seconds: float = 15.0, url: str = "") -> AsyncIterator[Guard]:
+        opened = await Guard.open(
+            self.folder,
+            key=KEY,
+            provider=url or "http://provider.invalid",
+            trust_root=self.stage.epoch.trust_root,
+            sign_in=self.sign_in,
+            transport=None if url else httpx.ASGITransport(self.tampered),
+            update=update,
+            seconds=seconds,
+        )
+        async with opened:
+            yield opened
+
+    @property
+    def checks(self) -> list[tuple[int, int]]:
+        return [(r.bytes_in, r.bytes_out) for r in self.stage.records if "evaluate" in (r.route or "")]
+
+
+@asynccontextmanager
+async def device_of(folder: Path, epoch: MadeEpoch) -> AsyncIterator[Device]:
+    (folder / "provider").mkdir()
+    async with staged(folder / "provider", epoch) as stage:
+        yield Device(stage, Tampered(stage.app), folder / "device")
+
+
+@pytest.fixture
+async def device(tmp_path: Path) -> AsyncIterator[Device]:
+    epoch = epoch_of(LISTED, attested=[pdq_of_list_item(ATTESTED).hex])
+    async with device_of(tmp_path, epoch) as made:
+        yield made
+
+
+# What it finds
+
+
+async def test_listed_attested_and_ordinary_pictures_both_ways(device: Device):
+    async with device.guard() as guard:
+        for check, direction in (
+            (guard.check_outgoing, Direction.OUTGOING),
+            (guard.check_incoming, Direction.INCOMING),
+        ):
+            stop, warn, allow = await check(LISTED), await check(ATTESTED), await check(ORDINARY)
+            assert [v.outcome for v in (stop, warn, allow)] == [Outcome.STOP, Outcome.WARN, Outcome.ALLOW]
+            assert [v.action.value for v in (stop, warn, allow)] == ["stop", "warn", "allow"]
+            assert {v.direction for v in (stop, warn, allow)} == {direction}
+            assert {v.epoch for v in (stop, warn, allow)} == {1}
+            assert (stop.list_class, warn.list_class, allow.list_class) == ("agreed", "attested", None)
+
+
+@pytest.mark.parametrize("edit", ["half", "recompressed", "cropped", "grey"])
+async def test_edited_copies_are_found(device: Device, edit: str):
+    with Image.open(io.BytesIO(LISTED)) as image:
+        edited = {
+            "half": lambda: jpeg(np.asarray(image.resize((256, 256)))),
+            "recompressed": lambda: jpeg(np.asarray(image), quality=30),
+            "cropped": lambda: jpeg(np.asarray(image.crop((5, 5, 507, 507)))),
+            "grey": lambda: jpeg(np.asarray(image.convert("L"))),
+        }[edit]()
+    async with device.guard() as guard:
+        assert (await guard.check_outgoing(edited)).outcome is Outcome.STOP
+
+
+async def test_what_one_authority_vouches_for_is_not_listed(tmp_path: Path):
+    epoch = epoch_of(single=[pdq_of_list_item(LISTED).hex])
+    async with device_of(tmp_path, epoch) as device, device.guard() as guard:
+        assert (await guard.check_outgoing(LISTED)).outcome is Outcome.ALLOW
+
+
+# What the provider sees
+
+
+async def test_every_check_looks_the_same_to_the_provider(device: Device):
+    async with device.guard() as guard:
+        for picture in (LISTED, ORDINARY, ATTESTED, b"no picture at all", LISTED[:4000]):
+            await guard.check_outgoing(picture)
+            await guard.check_incoming(picture)
+        await guard.cover_check()
+        assert guard.epoch is not None
+        batch = guard.epoch.manifest.parameters.batch
+    assert device.checks == [(request_bytes(batch), response_bytes(batch))] * 11
+    assert {r.account for r in device.stage.records if "evaluate" in (r.route or "")} == {f"@mia:{SERVER}"}
+
+
+async def test_a_check_starts_when_a_picture_is_chosen_and_is_used_once(device: Device):
+    async with device.guard() as guard:
+        guard.choose(LISTED)
+        guard.choose(LISTED)
+        async with asyncio.timeout(30):
+            while not device.checks:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert (await guard.check_outgoing(LISTED)).outcome is Outcome.STOP
+        assert len(device.checks) == 1
+        assert (await guard.check_outgoing(LISTED)).outcome is Outcome.STOP
+        assert len(device.checks) == 2
+
+
+async def test_choosing_many_pictures_is_bounded(device: Device):
+    async with device.guard() as guard:
+        for number in range(40):
+            guard.choose(bytes([number]))
+        assert len(guard._chosen) == 16
+
+
+async def test_one_sign_in_serves_many_checks_and_an_ended_session_is_renewed(device: Device):
+    async with device.guard() as guard:
+        await asyncio.gather(*(guard.check_outgoing(ORDINARY) for _ in range(3)))
+        assert len(device.signed_in) == 1
+        device.stage.clock.forward(seconds=device.stage.settings.session_seconds + 1)
+        assert (await guard.check_outgoing(LISTED)).outcome is Outcome.STOP
+        assert len(device.signed_in) == 2
+
+
+# What goes wrong
+
+
+@pytest.mark.parametrize("direction", Direction)
+async def test_without_a_provider_the_last_verified_policy_decides(device: Device, direction: Direction):
+    async with device.guard():
+        pass
+    device.tampered.lie = Lie.SERVER_ERROR
+    async with device.guard() as guard:
+        check = guard.check_outgoing if direction is Direction.OUTGOING else guard.check_incoming
+        verdict = await check(LISTED)
+        assert (verdict.outcome, verdict.reason) == (Outcome.UNCHECKED, Reason.UNREACHABLE)
+        assert verdict.action is (Action.WARN if direction is Direction.OUTGOING else Action.ALLOW)
+
+
+async def test_before_any_epoch_nothing_is_allowed_silently(device: Device):
+    device.tampered.lie = Lie.SERVER_ERROR
+    async with device.guard() as guard:
+        verdict = await guard.check_outgoing(ORDINARY)
+        assert (verdict.outcome, verdict.action, verdict.reason) == (Outcome.UNCHECKED, Action.WARN, Reason.NO_LIST)
+        with pytest.raises(DeviceError):
+            await guard.cover_check()
+        device.tampered.lie = None
+        assert (await guard.check_outgoing(LISTED)).outcome is Outcome.STOP
+
+
+@pytest.mark.parametrize(
+    ("lie", "reason"),
+    [
+        (Lie.OTHER_KEY, Reason.UNTRUSTED),
+        (Lie.BAD_PROOF, Reason.UNTRUSTED),
+        (Lie.GARBAGE, Reason.UNTRUSTED),
+        (Lie.SERVER_ERROR, Reason.UNREACHABLE),
+    ],
+)
+async def test_a_lie_about_a_check_makes_it_unchecked_and_the_truth_works_again(
+    device: Device, lie: Lie, reason: Reason
+):
+    async with device.guard() as guard:
+        device.tampered.lie = lie
+        for picture in (LISTED, ORDINARY):
+            verdict = await guard.check_outgoing(picture)
+            assert (verdict.outcome, verdict.reason, verdict.action) == (Outcome.UNCHECKED, reason, Action.WARN)
+            assert verdict.detail
+        device.tampered.lie = None
+        assert (await guard.check_outgoing(LISTED)).outcome is Outcome.STOP
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        Lie.TRUNCATED_FILTER,
+        Lie.EXTRA_ENTRY,
+        Lie.OTHER_FILTER,
+        Lie.EDITED_POLICY,
+        Lie.ONE_SIGNATURE,
+        Lie.GARBAGE,
+    ],
+)
+async def test_a_lie_about_an_epoch_is_refused_and_leaves_no_trace(device: Device, lie: Lie):
+    device.tampered.lie = lie
+    async with device.guard(update=False) as guard:
+        with pytest.raises(UntrustedAnswer):
+            await guard.update()
+        assert guard.epoch is None
+        device.tampered.lie = None
+        await guard.update()
+        assert (await guard.check_outgoing(LISTED)).outcome is Outcome.STOP
+
+
+async def test_an_older_epoch_is_refused_also_after_a_restart(device: Device):
+    second = epoch_of(LISTED, ORDINARY, previous=device.stage.epoch, created="2026-01-06T06:00:00Z")
+    device.stage.provider.publish(second.envelope, second.segments)
+    async with device.guard() as guard:
+        assert guard.epoch is not None
+        assert guard.epoch.manifest.epoch == 2
+    device.tampered.lie = Lie.OLD_EPOCH
+    async with device.guard() as guard:
+        with pytest.raises(UntrustedAnswer, match="older"):
+            await guard.update()
+        device.tampered.lie = None
+        assert (await guard.check_outgoing(ORDINARY)).outcome is Outcome.STOP
+
+
+async def test_a_new_epoch_downloads_only_what_is_new(device: Device):
+    async with device.guard() as guard:
+        second = epoch_of(
+            LISTED, ORDINARY, attested=[pdq_of_list_item(ATTESTED).hex],
+            previous=device.stage.epoch, created="2026-01-06T06:00:00Z",
+        )  # fmt: skip
+        device.stage.provider.publish(second.envelope, second.segments)
+        before = len([r for r in device.stage.records if "segments" in (r.route or "")])
+        await guard.update()
+        fetched = len([r for r in device.stage.records if "segments" in (r.route or "")]) - before
+        new = {s.digest for s in second.manifest.segments} - {s.digest for s in device.stage.epoch.manifest.segments}
+        assert fetched == len(new)
+        assert {p.stem for p in (device.folder / "segments").iterdir()} == {s.digest for s in second.manifest.segments}
+
+
+async def test_a_rotated_key_is_followed_by_a_device_that_slept(device: Device):
+    async with device.guard() as guard:
+        assert (await guard.check_outgoing(LISTED)).outcome is Outcome.STOP
+        ring = KeyRing(device.stage.epoch.keys).rotated(make_keys("second"), retires="2026-01-06T06:00:00Z")
+        second = epoch_of(LISTED, key_ring=ring, previous=device.stage.epoch, created="2026-01-06T06:00:00Z")
+        hold(device.stage.settings, ring.current)
+        device.stage.provider.publish(second.envelope, second.segments)
+        device.stage.clock.forward(seconds=3 * 86_400)
+        verdict = await guard.check_outgoing(LISTED)
+        assert (verdict.outcome, verdict.epoch) == (Outcome.STOP, 2)
+
+
+async def test_a_slow_provider_costs_no_more_than_the_time_allowed(device: Device):
+    async with device.guard(seconds=0.5) as guard:
+        device.tampered.lie = Lie.SLOW
+        verdict = await guard.check_outgoing(LISTED)
+        assert (verdict.outcome, verdict.reason) == (Outcome.UNCHECKED, Reason.UNREACHABLE)
+
+
+async def test_an_answer_that_does_not_end_is_cut_off(device: Device):
+    wrapped: list[Tampered] = []
+
+    def wrap(app: object) -> Tampered:
+        wrapped.append(Tampered(app, lie=Lie.HUGE))  # type: ignore[arg-type]
+        return wrapped[0]
+
+    async with running(device.stage.settings, wrap=wrap) as url, device.guard(url=url, update=False) as guard:
+        with pytest.raises(UntrustedAnswer, match="longer"):
+            await guard.update()
+
+
+async def test_no_provider_at_all(device: Device):
+    async with device.guard(url="http://127.0.0.1:9", update=False) as guard:
+        with pytest.raises(ProviderUnreachable):
+            await guard.update()
+        assert (await guard.check_outgoing(LISTED)).outcome is Outcome.UNCHECKED
+
+
+async def test_too_many_checks_and_forged_tokens_are_unchecked(tmp_path: Path):
+    policy = Policy(**{f: getattr(POLICY, f) for f in POLICY.__struct_fields__} | {"checks_per_hour": 2})
+    async with device_of(tmp_path, epoch_of(LISTED, policy=policy)) as device:
+        async with device.guard() as guard:
+            reasons = [(await guard.check_outgoing(LISTED)).reason for _ in range(3)]
+            assert reasons == [Reason.LISTED, Reason.LISTED, Reason.REFUSED]
+        device.tokens_work = False
+        async with device.guard() as guard:
+            assert (await guard.check_outgoing(LISTED)).reason is Reason.REFUSED
+
+
+@pytest.mark.parametrize("picture", [b"", b"text", LISTED[:3000], b"\x89PNG\r\n\x1a\n" + bytes(100)])
+async def test_a_picture_that_cannot_be_opened_is_unchecked_never_listed_nor_allowed(device: Device, picture: bytes):
+    async with device.guard() as guard:
+        verdict = await guard.check_outgoing(picture)
+        assert (verdict.outcome, verdict.reason, verdict.action) == (Outcome.UNCHECKED, Reason.UNREADABLE, Action.WARN)
+        assert verdict.list_class is None
+
+
+async def test_a_bug_never_reaches_the_messenger(device: Device, monkeypatch: pytest.MonkeyPatch):
+    async def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Decoder, "margins", broken)
+    async with device.guard() as guard:
+        verdict = await guard.check_outgoing(LISTED)
+        assert (verdict.outcome, verdict.reason) == (Outcome.UNCHECKED, Reason.INTERNAL)
+
+
+async def test_a_damaged_profile_heals_by_updating(device: Device):
+    async with device.guard():
+        pass
+    for path in (device.folder / "segments").iterdir():
+        path.write_bytes(b"damaged")
+    device.tampered.lie = Lie.SERVER_ERROR
+    async with device.guard() as guard:
+        assert guard.epoch is None
+        assert (await guard.check_outgoing(ORDINARY)).outcome is Outcome.UNCHECKED
+    device.tampered.lie = None
+    async with device.guard() as guard:
+        assert (await guard.check_outgoing(LISTED)).outcome is Outcome.STOP
+
+
+async def test_a_full_disk_keeps_the_epoch_before(device: Device, monkeypatch: pytest.MonkeyPatch):
+    async with device.guard() as guard:
+        second = epoch_of(LISTED, ORDINARY, previous=device.stage.epoch, created="2026-01-06T06:00:00Z")
+        device.stage.provider.publish(second.envelope, second.segments)
+
+        def full(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr("tutela.device.epochs.write_atomically", full)
+            with pytest.raises(DeviceError, match="No space"):
+                await guard.update()
+        assert guard.epoch is not None
+        assert guard.epoch.manifest.epoch == 1
+        assert (await guard.check_outgoing(LISTED)).outcome is Outcome.STOP
+
+
+async def test_damaged_filters_do_not_reopen_the_way_back(device: Device):
+    second = epoch_of(LISTED, ORDINARY, previous=device.stage.epoch, created="2026-01-06T06:00:00Z")
+    device.stage.provider.publish(second.envelope, second.segments)
+    async with device.guard():
+        pass
+    for path in (device.folder / "segments").iterdir():
+        path.write_bytes(b"damaged")
+    device.tampered.lie = Lie.OLD_EPOCH
+    async with device.guard(update=False) as guard:
+        with pytest.raises(UntrustedAnswer, match="older"):
+            await guard.update()
+        verdict = await guard.check_incoming(ORDINARY)
+        assert (verdict.outcome, verdict.action) == (Outcome.UNCHECKED, Action.ALLOW)  # as the verified policy says
+
+
+async def test_a_record_of_another_trust_root_is_refused(device: Device):
+    async with device.guard():
+        pass
+    device.stage.epoch = replace(device.stage.epoch, trust_root=STRANGERS)
+    with pytest.raises(DamagedProfile):
+        async with device.guard():
+            pass
