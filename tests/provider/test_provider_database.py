@@ -14,6 +14,7 @@ from alembic import command
 from alembic.config import Config
 
 import tutela.provider
+from harness.provider import Stage
 from tutela.provider.database import MIGRATIONS, Database
 from tutela.provider.errors import SettingsError, StorageUnavailable
 from tutela.provider.tables import Base
@@ -149,3 +150,17 @@ def test_errors_do_not_hold_what_was_written(url: str):
         connection.execute(sa.text("INSERT INTO nowhere (account) VALUES (:a)"), {"a": "@ann:home.example"})
     assert "@ann" not in repr(refused.value) + repr(refused.value.__cause__) + str(refused.value.__cause__)
     database.close()
+
+
+async def test_while_the_database_is_locked_checks_wait_and_are_told(stage: Stage):
+    session = await stage.sign_in()
+    other = sqlite3.connect(stage.settings.data / "provider.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    answer = await stage.check(session)
+    assert (answer.status_code, answer.json()["code"]) == (503, "storage")
+    assert answer.headers["retry-after"] == "5"
+    assert "locked" not in answer.text, "what it is stands in the log"
+    assert (await stage.http.get("/v1/manifest")).status_code == 200, "reading goes on"
+    other.execute("ROLLBACK")
+    other.close()
+    assert (await stage.check(session)).status_code == 200

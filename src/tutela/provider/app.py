@@ -254,7 +254,7 @@ def _json(answer: msgspec.Struct) -> Response:
 
 
 def _envelope(request: Request, published: Published, *, caching: str) -> Response:
-    tag = published.envelope_digest
+    tag = published.tag
     headers = {"etag": f'"{tag}"', "cache-control": caching}
     if _has(request, tag):
         return Response(status_code=304, headers=headers)

@@ -6,12 +6,11 @@ database says.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, select
 
 from tutela.provider.clock import Clock
 from tutela.provider.database import Database
@@ -38,12 +37,9 @@ class Published:
     """SHA-256 of the manifest's payload."""
     envelope: bytes
     """DSSE JSON, as devices fetch it."""
+    tag: str
+    """SHA-256 of the envelope: it changes when a signature is added."""
     manifest: Manifest
-
-    @property
-    def envelope_digest(self) -> str:
-        """SHA-256 of the envelope: it changes when a signature is added."""
-        return hashlib.sha256(self.envelope).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -70,16 +66,18 @@ class Epochs:
         Raises:
             NothingPublished: there is none.
         """
+        known = self._newest
         with self._database.reading() as connection:
-            number = connection.scalar(select(func.max(Epoch.number)))
-            if number is None:
+            latest = connection.execute(
+                select(Epoch.number, Epoch.tag).order_by(Epoch.number.desc()).limit(1)
+            ).one_or_none()
+            if latest is None:
                 raise NothingPublished(
                     "no epoch has been published yet", hint="The operator publishes one with `tutela provider publish`."
                 )
-            row = connection.execute(select(Epoch.digest, Epoch.envelope).where(Epoch.number == number)).one()
-        known = self._newest
-        if known is None or (known.number, known.digest, known.envelope) != (number, row.digest, row.envelope):
-            known = self._newest = _published(number, row.digest, row.envelope)
+            if known is None or (known.number, known.tag) != (latest.number, latest.tag):
+                known = self._newest = _read(connection, latest.number)
+        assert known is not None
         return known
 
     def at(self, number: int) -> Published:
@@ -89,10 +87,10 @@ class Epochs:
             UnknownEpoch: it never was, or is not kept any more.
         """
         with self._database.reading() as connection:
-            row = connection.execute(select(Epoch.digest, Epoch.envelope).where(Epoch.number == number)).one_or_none()
-        if row is None:
+            found = _read(connection, number)
+        if found is None:
             raise UnknownEpoch(f"epoch {number} is not kept here", hint="Fetch /v1/manifest for the newest.")
-        return _published(number, row.digest, row.envelope)
+        return found
 
     def segment(self, digest: str) -> SegmentFile:
         """Return the file of a published segment.
@@ -132,7 +130,13 @@ class Epochs:
             )
 
 
-def _published(number: int, digest: str, data: bytes) -> Published:
+def _read(connection: Connection, number: int) -> Published | None:
+    row = connection.execute(
+        select(Epoch.digest, Epoch.envelope, Epoch.tag).where(Epoch.number == number)
+    ).one_or_none()
+    if row is None:
+        return None
     # Verified when it was published; the database is the provider's own.
-    payload = envelope.decode(data).unverified_payload
-    return Published(number, digest, data, document.decode(payload, Manifest, limit=limits.MANIFEST_BYTES))
+    payload = envelope.decode(row.envelope).unverified_payload
+    manifest = document.decode(payload, Manifest, limit=limits.MANIFEST_BYTES)
+    return Published(number, row.digest, row.envelope, row.tag, manifest)

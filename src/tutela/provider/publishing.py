@@ -174,11 +174,11 @@ def _published_segments(connection: Connection) -> set[str]:
 
 
 def _enter_epoch(connection: Connection, number: int, digest: str, envelope: bytes, published: int | None) -> None:
-    row = tables.Epoch
+    row, tag = tables.Epoch, hashlib.sha256(envelope).hexdigest()
     if published is None:
-        connection.execute(update(row).where(row.number == number).values(envelope=envelope))
+        connection.execute(update(row).where(row.number == number).values(envelope=envelope, tag=tag))
     else:
-        values = {"number": number, "digest": digest, "envelope": envelope, "published": published}
+        values = {"number": number, "digest": digest, "envelope": envelope, "tag": tag, "published": published}
         connection.execute(insert(row).values(values))
 
 

@@ -31,6 +31,8 @@ class Epoch(Base):
     digest: Mapped[str] = mapped_column(String(64))
     """Of the manifest's payload."""
     envelope: Mapped[bytes] = mapped_column(LargeBinary)
+    tag: Mapped[str] = mapped_column(String(64))
+    """Of the envelope: it changes when a signature is added."""
     published: Mapped[int] = mapped_column(BigInteger)
 
 

@@ -20,6 +20,7 @@ def upgrade() -> None:
         sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("digest", sa.String(64), nullable=False),
         sa.Column("envelope", sa.LargeBinary(), nullable=False),
+        sa.Column("tag", sa.String(64), nullable=False),
         sa.Column("published", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("number", name="pk_epoch"),
     )
