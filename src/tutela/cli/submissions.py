@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
@@ -275,30 +276,23 @@ def _tell_numbers(
     as_json: bool,
 ) -> None:
     authorities = agreement.authorities_of(chains)
-    groups: dict[tuple[str, ...], int] = {}
-    for support in supports.values():
-        who = tuple(sorted(support.all))
-        groups[who] = groups.get(who, 0) + 1
+    groups = Counter(tuple(sorted(support.all)) for support in supports.values())
     rows = [
-        {"authorities": list(who), "hashes": number, "listed": agreement.holds(who, authorities, rule)}
+        (who, number, agreement.holds(who, authorities, rule))
         for who, number in sorted(groups.items(), key=lambda one: (-one[1], one[0]))
     ]
-    attested = [
-        {"authority": chain.authority.id, "hashes": len(chain.standing[ListClass.ATTESTED])}
-        for chain in chains
-        if chain.standing[ListClass.ATTESTED]
-    ]
+    attested = {chain.authority.id: len(feed) for chain in chains if (feed := chain.standing[ListClass.ATTESTED])}
 
     def text() -> None:
         table = Table("who vouches", "hashes", "listed as agreed")
-        for who, number in sorted(groups.items(), key=lambda one: (-one[1], one[0])):
-            holds = agreement.holds(who, authorities, rule)
+        for who, number, holds in rows:
             table.add_row(", ".join(who), f"{number:,}", "yes" if holds else "no: too few vouch")
         show(table)
-        for one in attested:
-            say(f"{one['authority']} attests {one['hashes']:,} hashes.")
+        for one, number in attested.items():
+            say(f"{one} attests {count(number, 'hash', 'hashes')}.")
 
-    answer(as_json, {"agreed": rows, "attested": attested}, text)
+    agreed = [{"authorities": list(who), "hashes": number, "listed": holds} for who, number, holds in rows]
+    answer(as_json, {"agreed": agreed, "attested": attested}, text)
 
 
 def _tell_hash(

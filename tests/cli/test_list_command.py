@@ -1,0 +1,344 @@
+"""`tutela list`: exit codes, JSON, and refusals as a person meets them. The whole way is in `docs/lists.md`."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from harness.epochs import make_hashes
+from tutela.cli import console
+from tutela.cli.main import main
+
+A, B, C, D, E = make_hashes(5)
+
+
+class Clock(datetime):
+    """A clock that moves on by some time each time somebody looks."""
+
+    at = datetime(2026, 1, 5, tzinfo=UTC)
+    step = timedelta(hours=1)
+
+    @classmethod
+    def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
+        cls.at += cls.step
+        return cls.at
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(console, "datetime", Clock)
+    monkeypatch.setenv("TUTELA_LIST", "list")
+    monkeypatch.setenv("COLUMNS", "120")
+
+
+def run(*words: str, exit_code: int = 0) -> Result:
+    result = CliRunner().invoke(main, list(words))
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    assert result.exit_code == exit_code, result.output
+    assert "Traceback" not in result.output
+    return result
+
+
+def ask(*words: str, exit_code: int = 0) -> dict[str, Any]:
+    told = json.loads(run("list", *words, "--json", exit_code=exit_code).stdout)
+    assert isinstance(told, dict)
+    return told
+
+
+def refuse(*words: str, code: str) -> str:
+    error = ask(*words, exit_code=1)["error"]
+    assert error["code"] == code, error
+    assert run("list", *words, exit_code=1).stderr.count("Error:") == 1
+    return str(error["message"])
+
+
+def vouch(authority: str, csv: str, *more: str) -> dict[str, Any]:
+    Path("feed.csv").write_text(csv)
+    told = ask("import", "feed.csv", "--as", authority, "--out", "draft.json", *more)
+    hand_in(authority)
+    return told
+
+
+def hand_in(authority: str) -> None:
+    ask("sign", "draft.json", "--key", f"{authority}.pem", "--out", "signed.json")
+    ask("submit", "signed.json")
+
+
+@pytest.fixture
+def made() -> None:
+    """A list with two authorities that both vouch for A and B, and an epoch that nobody signed yet."""
+    ask("init", "list", "--provider", "provider.example")
+    for name, jurisdiction in (("aurora", "FI"), ("boreal", "CA")):
+        run("authority", "create", name, "--name", name.title(), "--jurisdiction", jurisdiction)
+        ask("admit", f"{name}.json")
+        vouch(name, f"pdq\n{A}\n{B}\n")
+    ask("build")
+
+
+# The list.
+
+
+def test_a_list_is_made_with_the_rule_that_is_asked_for() -> None:
+    ask("init", "list", "--provider", "p.example", "--authorities", "3", "--jurisdictions", "3", "--distance", "10")
+    settings = json.loads(Path("list/list.json").read_text())
+    assert settings["agreement"] == {
+        "authorities": 3,
+        "jurisdictions": 3,
+        "same_item_distance": 10,
+        "minimum_quality": 50,
+    }
+
+
+def test_a_rule_below_two_of_two_is_refused() -> None:
+    refuse("init", "list", "--provider", "p.example", "--authorities", "1", code="weak-rule")
+    assert not Path("list").exists()
+
+
+@pytest.mark.parametrize("more", [["--distance", "32"], ["--minimum-quality", "101"], ["--provider", ""]])
+def test_impossible_settings_are_wrong_usage(more: list[str]) -> None:
+    run("list", "init", "list", "--provider", "p.example", *more, exit_code=2)
+    assert not Path("list").exists()
+
+
+def test_a_list_is_not_made_twice(made: None) -> None:
+    refuse("init", "list", "--provider", "p.example", code="already-there")
+
+
+def test_a_folder_without_a_list_is_told() -> None:
+    message = refuse("status", code="workspace")
+    assert message == "list holds no list"
+
+
+def test_what_describes_nobody_is_not_admitted(made: None) -> None:
+    Path("zephyr.json").write_text("{}")
+    refuse("admit", "zephyr.json", code="workspace")
+    refuse("admit", "aurora.json", code="already-there")
+
+
+# Submissions.
+
+
+def test_bad_rows_refuse_the_whole_file_and_are_told_by_line(made: None) -> None:
+    Path("feed.csv").write_text(f"pdq,quality\n{C},90\nzz,90\n{D},5\n")
+    result = run("list", "import", "feed.csv", "--as", "aurora", "--out", "new.json", exit_code=1)
+    assert "Line 3: 'zz' is not a PDQ hash" in result.stderr
+    assert "Line 4: the quality 5 is below the rule's minimum of 50" in result.stderr
+    assert "2 of 3 rows cannot be used; nothing was imported" in result.stderr
+    assert not Path("new.json").exists()
+    told = ask("import", "feed.csv", "--as", "aurora", "--skip-bad", "--out", "new.json")
+    assert (told["items"], told["bad"], [row["line"] for row in told["bad_rows"]]) == (1, 2, [3, 4])
+
+
+def test_a_whole_export_may_be_imported_each_time(made: None) -> None:
+    told = vouch("aurora", f"pdq\n{A}\n{B}\n{C}\n{C}\n")
+    assert (told["number"], told["items"], told["standing"], told["repeated"]) == (2, 1, 2, 1)
+    Path("feed.csv").write_text(f"pdq\n{A}\n")
+    refuse("import", "feed.csv", "--as", "aurora", "--out", "draft.json", code="feed")
+
+
+def test_more_than_one_submission_holds_is_left_for_the_next(made: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tutela.wire.limits.SUBMISSION_ITEMS", 2)
+    feed = "".join(f"{pdq}\n" for pdq in ("pdq", C, D, E))
+    assert vouch("aurora", feed)["left_for_later"] == 1
+    assert vouch("aurora", feed)["items"] == 1
+
+
+def test_a_file_in_utf_16_is_told(made: None) -> None:
+    Path("feed.csv").write_text(f"pdq\n{C}\n", encoding="utf-16")
+    assert "UTF-16" in refuse("import", "feed.csv", "--as", "aurora", "--out", "draft.json", code="feed")
+
+
+def test_the_quality_of_rows_without_one_can_be_given(made: None) -> None:
+    vouch("aurora", f"pdq\n{C}\n", "--assume-quality", "77")
+    assert '"quality":77' in Path("draft.json").read_text()
+
+
+def test_an_authority_that_is_not_admitted_cannot_import(made: None) -> None:
+    Path("feed.csv").write_text(f"pdq\n{C}\n")
+    refuse("import", "feed.csv", "--as", "zephyr", "--out", "draft.json", code="unknown-authority")
+
+
+def test_another_authoritys_key_does_not_sign_for_it(made: None) -> None:
+    Path("feed.csv").write_text(f"pdq\n{C}\n")
+    ask("import", "feed.csv", "--as", "aurora", "--out", "draft.json")
+    ask("sign", "draft.json", "--key", "boreal.pem", "--out", "signed.json")
+    refuse("submit", "signed.json", code="submission-unsigned")
+
+
+def test_what_is_no_submission_is_refused(made: None) -> None:
+    Path("draft.json").write_text("{}")
+    refuse("sign", "draft.json", "--key", "aurora.pem", "--out", "signed.json", code="submission-unreadable")
+    refuse("submit", "draft.json", code="submission-unreadable")
+
+
+def test_a_key_that_others_can_read_is_not_used(made: None) -> None:
+    Path("feed.csv").write_text(f"pdq\n{C}\n")
+    ask("import", "feed.csv", "--as", "aurora", "--out", "draft.json")
+    Path("aurora.pem").chmod(0o644)
+    refuse("sign", "draft.json", "--key", "aurora.pem", "--out", "signed.json", code="key-file")
+
+
+def test_withdrawals_come_from_the_command_line_or_a_file(made: None) -> None:
+    ask("withdraw", A.upper(), "--as", "aurora", "--out", "draft.json")
+    hand_in("aurora")
+    Path("mistakes.txt").write_text(f"{A}\n{B}\n")
+    told = ask("withdraw", "--from", "mistakes.txt", "--as", "boreal", "--out", "draft.json")
+    assert told["withdrawn"] == 2
+    hand_in("boreal")
+    assert ask("build")["items"] == {"agreed": 0, "attested": 0}
+
+
+def test_withdrawing_what_does_not_stand_is_refused_at_once(made: None) -> None:
+    refuse("withdraw", C, "--as", "aurora", "--out", "draft.json", code="not-vouched")
+    refuse("withdraw", "zz", "--as", "aurora", "--out", "draft.json", code="submission-unreadable")
+    refuse("withdraw", A, A, "--as", "aurora", "--out", "draft.json", code="duplicate")
+    run("list", "withdraw", "--as", "aurora", "--out", "draft.json", exit_code=2)
+    assert '"withdrawn":[]' in Path("draft.json").read_text(), "the draft before stays"
+
+
+def test_vouches_are_told_in_numbers_and_for_one_hash(made: None) -> None:
+    vouch("aurora", f"pdq\n{C}\n")
+    vouch("boreal", f"pdq,verified_by\n{D},A Board\n", "--attested")
+    told = ask("vouches")
+    assert told["agreed"] == [
+        {"authorities": ["aurora", "boreal"], "hashes": 2, "listed": True},
+        {"authorities": ["aurora"], "hashes": 1, "listed": False},
+    ]
+    assert told["attested"] == {"boreal": 1}
+    assert ask("vouches", A)["listed"] == "agreed"
+    assert ask("vouches", C)["listed"] is None
+    assert ask("vouches", D) == {
+        "hash": D,
+        "vouched_by": [],
+        "same_item_vouched_by": [],
+        "attested_by": {"boreal": ["A Board"]},
+        "listed": "attested",
+    }
+    text = run("list", "vouches").output
+    assert "no: too few vouch" in text
+    assert "boreal attests 1 hash." in text
+    run("list", "vouches", "zz", exit_code=2)
+
+
+# Epochs.
+
+
+def test_an_audit_tells_what_it_checked(made: None) -> None:
+    told = ask("audit")
+    assert told["holds"] is True
+    assert (told["epoch"], told["entries_verified"], told["layers_rebuilt"]) == (1, 12, 1)
+    assert run("list", "audit", "1").output.count("✓") == 11
+
+
+def test_an_audit_that_fails_is_told_and_nothing_is_signed(made: None) -> None:
+    (segment,) = Path("list/epochs/1/segments").iterdir()
+    segment.write_bytes(segment.read_bytes()[:-1] + b"\x00\x00")
+    refuse("audit", code="segment-mismatch")
+    refuse("approve", "--key", "aurora.pem", code="segment-mismatch")
+    assert ask("status")["epoch"]["signers"] == []
+
+
+def test_a_file_that_is_missing_is_told(made: None) -> None:
+    (evaluation,) = Path("list/epochs/1/evaluations").iterdir()
+    evaluation.unlink()
+    assert evaluation.name in refuse("audit", code="storage")
+
+
+def test_an_epoch_of_another_rule_is_refused(made: None) -> None:
+    settings = Path("list/list.json")
+    settings.write_text(settings.read_text().replace('"same_item_distance": 15', '"same_item_distance": 10'))
+    assert "same_item_distance=15" in refuse("audit", code="other-rule")
+
+
+def test_changes_are_signed_only_when_accepted(made: None) -> None:
+    ask("approve", "--key", "aurora.pem")
+    settings = Path("list/list.json")
+    settings.write_text(settings.read_text().replace('"checks_per_hour": 300', '"checks_per_hour": 60'))
+    ask("build")
+    message = refuse("approve", "--key", "aurora.pem", code="changes")
+    assert "the policy changes: checks_per_hour from 300 to 60" in message
+    told = ask("approve", "--key", "aurora.pem", "--accept-changes")
+    assert told["signers"] == ["aurora"]
+    assert (told["layers_known"], told["layers_rebuilt"]) == (1, 0)
+    assert ask("approve", "--key", "aurora.pem", "--accept-changes", "--full")["layers_rebuilt"] == 1
+
+
+def test_submissions_that_came_too_late_are_told(made: None) -> None:
+    vouch("aurora", f"pdq\n{C}\n")
+    assert ask("audit")["left_out"] == ["aurora: 1 (from number 2)"]
+    assert "submissions of aurora: 1 (from number 2)" in run("list", "audit").stderr
+    assert [one["waiting"] for one in ask("status")["authorities"]] == [1, 0]
+
+
+def test_signatures_are_collected_from_another_copy(made: None, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.json"
+    original = Path("list/epochs/1/manifest.json")
+    unsigned = original.read_bytes()
+    ask("approve", "--key", "boreal.pem")
+    copy.write_bytes(original.read_bytes())
+    original.write_bytes(unsigned)
+    ask("approve", "--key", "aurora.pem")
+    told = ask("collect", "copy.json")
+    assert told == {"epoch": 1, "taken": ["boreal"], "signers": ["aurora", "boreal"]}
+    copy.write_text("{}")
+    refuse("collect", "copy.json", code="workspace")
+
+
+def test_keys_rotate_yearly_and_at_once(made: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ask("status")["epoch"]["key_is_due"] is False
+    monkeypatch.setattr(Clock, "step", timedelta(days=366))
+    assert ask("status")["epoch"]["key_is_due"] is True
+    assert "Rotate it" in run("list", "status").stderr
+    monkeypatch.setattr(Clock, "step", timedelta(hours=1))
+    rotated = ask("build", "--rotate-key", "--overlap-days", "7")
+    current, old = rotated["keys"]
+    assert current["retires"] is None
+    assert old["retires"] > rotated["created"]
+    at_once = ask("build", "--compromised")
+    assert [key["retires"] for key in at_once["keys"][1:]] == [at_once["created"]] * 2
+
+
+def test_an_unsigned_epoch_is_built_again(made: None) -> None:
+    vouch("aurora", f"pdq\n{C}\n")
+    vouch("boreal", f"pdq\n{C}\n")
+    assert ask("build", "--again")["items"]["agreed"] == 3
+    ask("approve", "--key", "aurora.pem")
+    refuse("build", "--again", code="build")
+
+
+def test_a_trust_root_starts_from_the_newest_signed_epoch(made: None) -> None:
+    assert ask("trust-root", "--out", "root.json")["minimum_epoch"] == 0
+    ask("approve", "--key", "aurora.pem")
+    ask("approve", "--key", "boreal.pem")
+    ask("build")
+    assert ask("trust-root", "--out", "root.json")["minimum_epoch"] == 1
+    assert json.loads(Path("root.json").read_text())["signatures"] == 2
+    refuse("trust-root", "--out", "root.json", "--signatures", "3", code="trust-root")
+
+
+def test_a_status_before_the_first_epoch() -> None:
+    ask("init", "list", "--provider", "p.example")
+    assert ask("status")["epoch"] is None
+    assert "no epoch yet" in run("list", "status").output
+    refuse("audit", code="workspace")
+    refuse("trust-root", "--out", "root.json", code="trust-root")
+
+
+def test_a_terminal_is_shown_how_far_it_is(
+    made: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with console.progress("Evaluating") as told:
+        assert told is None
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with console.progress("Evaluating") as told:
+        assert told is not None
+        told(3, 7)
+    assert "3/7" in capsys.readouterr().err
+    with console.progress("Evaluating", quiet=True) as told:
+        assert told is None
