@@ -118,8 +118,9 @@ class PairedClient:
         self.log.append(f"accept {user_id}")
 
     def identity_changed(self, user_id: str) -> None:
-        head = {key: value for key, value in self._head().items() if key not in ("own", "trust", "sender")}
-        self.happen(Notice(**head, sender=user_id, kind=NoticeKind.IDENTITY_CHANGED, fingerprint="m6Vq PZ1x 8TtE nWc3"))
+        """As the real client does: a notice of its own, with no id and no time."""
+        kind, key = NoticeKind.IDENTITY_CHANGED, "m6Vq PZ1x 8TtE nWc3"
+        self.happen(Notice(room_id=ROOM, event_id="", sender=user_id, sent_at=0, kind=kind, fingerprint=key))
 
 
 @dataclass
@@ -136,4 +137,9 @@ def pair(**mia) -> Pair:
     """Make two clients that talk to each other, each with its window; `mia` is what differs for hers."""
     left, right = PairedClient("@mia:example.org", **mia), PairedClient("@leo:example.org")
     left.peer, right.peer = right, left
-    return Pair(left, right, Window(left, ROOM, other="Leo"), Window(right, ROOM, other="Mia"))
+    return Pair(left, right, window_of(left, "Leo"), window_of(right, "Mia"))
+
+
+def window_of(client: PairedClient, other: str) -> Window:
+    """A window whose clock is its client's."""
+    return Window(client, ROOM, other=other, clock=lambda: client.clock().timestamp())

@@ -42,6 +42,14 @@ async def test_equal_lines_have_ids_of_their_own(running: Running):
     assert len(ids) == len(set(ids)) == 3
 
 
+async def test_accounts_are_short_or_absent(running: Running):
+    running.seen.add(seen(account="@mia:example.org:8008"))
+    running.seen.add(seen(1, account="", what=saw.SIGN_IN))
+    html = (await running.mia.get(running.links.side_by_side)).text
+    assert "a blinded batch of fixed size, from @mia</p>" in html
+    assert "<p>a sign-in</p>" in html
+
+
 async def test_an_account_is_text(running: Running):
     running.seen.add(seen(account="<b>@mia</b>"))
     assert "<b>@mia" not in (await running.mia.get(running.links.side_by_side)).text

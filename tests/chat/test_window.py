@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from chat.pair import ROOM, Pair, pair, photograph, verdict
+from chat.pair import ROOM, START, Pair, pair, photograph, verdict
 from tutela.chat import window as window_module
 from tutela.chat.conversation import entry_id
 from tutela.chat.window import EVENTS, TEXT_LENGTH, Window
 from tutela.device.verdict import Outcome
 from tutela.integrations.matrix.errors import IdentityChanged, OversizedMedia, Unreachable
-from tutela.integrations.matrix.timeline import PictureMessage
+from tutela.integrations.matrix.timeline import Invitation, PictureMessage
 from tutela.wire.manifest import Action
 
 
@@ -198,6 +198,21 @@ async def test_a_message_takes_the_place_of_the_one_that_waited_for_it():
     first = both.mias.events[0]
     both.mias.take(replace(first, text="decrypted at last"))
     assert [event.text for event in both.mias.events] == ["decrypted at last", "second"]
+
+
+async def test_the_clients_own_notices_get_an_id_and_the_time():
+    both = pair()
+    both.mia.identity_changed("@leo:example.org")
+    both.mia.identity_changed("@leo:example.org")
+    settle(both)
+    assert [event.event_id for event in both.mias.events] == ["notice-1", "notice-2"]
+    assert {event.sent_at for event in both.mias.events} == {int(START.timestamp() * 1000)}
+
+
+async def test_an_invitation_is_no_part_of_the_conversation():
+    both = pair()
+    both.mias.take(Invitation(room_id=ROOM, event_id="", sender="@leo:example.org", sent_at=0, name=""))
+    assert both.mias.events == ()
 
 
 async def test_other_rooms_are_not_shown():

@@ -45,7 +45,7 @@ class Observation:
     """When, with its time zone."""
     party: Party
     account: str
-    """Whose account, such as `@mia:example.org`."""
+    """Whose account, such as `@mia:example.org`; shown without its server. Empty where the party did not learn one."""
     what: str
     """What was seen: a source text of the catalogue, often one of those above; `{name}` places come from `values`."""
     bytes: int | None = None

@@ -106,14 +106,14 @@ class Pages:
 
     def _line(self, seen: Observation, tongue: Words) -> dict[str, Any]:
         time = seen.time.astimezone(self._zone)
-        what = tongue.text(seen.what, **seen.values)
+        what, account = tongue.text(seen.what, **seen.values), seen.account.partition(":")[0]
         key = (seen.time.isoformat(), seen.party, seen.account, what, seen.bytes)
         size = None if seen.bytes is None else number(seen.bytes, tongue)
         return {
             "id": "s" + hashlib.sha256(repr(key).encode()).hexdigest()[:20],
             "party": seen.party.value,
             "party_name": tongue.text(_PARTIES[seen.party]),
-            "text": tongue.text(N_("{what}, from {account}"), what=what, account=seen.account),
+            "text": tongue.text(N_("{what}, from {account}"), what=what, account=account) if account else what,
             "time": time,
             "clock": f"{time:%H:%M:%S}",
             "size": size and tongue.text(N_("{number} bytes"), number=size),

@@ -6,10 +6,12 @@ Everything is in memory and bounded. What changes is told to `changes`, which th
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import secrets
+import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -20,7 +22,7 @@ from tutela.device.verdict import Verdict
 from tutela.errors import TutelaError
 from tutela.integrations.matrix.client import Held
 from tutela.integrations.matrix.errors import IdentityChanged, OversizedMedia
-from tutela.integrations.matrix.timeline import PictureMessage, TimelineEvent
+from tutela.integrations.matrix.timeline import Message, Notice, PictureMessage, TimelineEvent
 from tutela.language import N_
 from tutela.signals.image import PictureError, sniff
 from tutela.wire.manifest import Action
@@ -55,7 +57,15 @@ class Chosen:
 class Window:
     """A guarded client in one room, for one person."""
 
-    def __init__(self, client: ChatClient, room_id: str, *, other: str, name: str | None = None) -> None:
+    def __init__(
+        self,
+        client: ChatClient,
+        room_id: str,
+        *,
+        other: str,
+        name: str | None = None,
+        clock: Callable[[], float] = time.time,  # noqa: TID251 (the edge)
+    ) -> None:
         """Open a window of `client` on `room_id`.
 
         Args:
@@ -63,6 +73,7 @@ class Window:
             room_id: the room that is shown.
             other: what the person on the other side is called.
             name: what this person is called; by default after the account.
+            clock: tells the time in seconds since 1970, for notices, which carry none.
         """
         self.client = client
         self.room_id = room_id
@@ -76,6 +87,8 @@ class Window:
         self.opened: set[str] = set()
         self.accepted: set[str] = set()
         self._events: OrderedDict[str, TimelineEvent] = OrderedDict()
+        self._notices = itertools.count(1)
+        self._clock = clock
         self._sending = asyncio.Lock()
 
     @property
@@ -95,8 +108,11 @@ class Window:
 
     def take(self, event: TimelineEvent) -> None:
         """Take in one event; one with the same id takes the earlier one's place."""
-        if event.room_id != self.room_id:
+        if event.room_id != self.room_id or not isinstance(event, Message | Notice):
             return
+        if not event.event_id:  # the client's own notices come from no server
+            now = int(self._clock() * 1000)
+            event = replace(event, event_id=f"notice-{next(self._notices)}", sent_at=event.sent_at or now)
         self._events[event.event_id] = event
         while len(self._events) > EVENTS:
             self._events.popitem(last=False)
