@@ -9,9 +9,10 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from tutela.device.decoder import Decoder, Unreadable, answer, serve
+from tutela.device.decoder import Decoder, Unreadable
 from tutela.device.errors import DecoderFailed
 from tutela.signals.image import Limits, luminance, views
+from tutela.signals.image.child import answer, serve
 
 ASTRONAUT = data.astronaut()
 
@@ -121,5 +122,5 @@ def test_running_out_of_memory_is_an_answer(monkeypatch: pytest.MonkeyPatch):
     def exhausted(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("tutela.device.decoder.luminance", exhausted)
+    monkeypatch.setattr("tutela.signals.image.child.luminance", exhausted)
     assert b"oversized-picture" in answer(jpeg(), Limits())

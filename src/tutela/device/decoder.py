@@ -1,29 +1,24 @@
-"""Decoding in a child process: a hostile picture can at worst kill a child that holds nothing.
+"""Decoding in a child process (`signals.image.child`): a hostile picture can at worst kill a child that holds nothing.
 
-The parent writes `length (4, big endian) ‖ picture`; the child answers `length (4) ‖ answer`, where an answer is JSON
-(`{"views": [...]}` or `{"error": ..., "message": ...}`). The child's memory is bounded by the operating system where
-it can be; its time by the parent, who kills it. One child serves many pictures; a new one replaces a dead one.
+One child serves many pictures; a new one takes the place of one that died or took too long.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import struct
 import sys
-from typing import BinaryIO, Final
+from typing import Final
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from tutela.device.errors import DecoderFailed
-from tutela.signals.image import Limits, PictureError, luminance, views
+from tutela.signals.image import Limits
+from tutela.signals.image.child import LENGTH, Answer
 
-_LENGTH: Final = struct.Struct(">I")
 _MAX_ANSWER: Final = 1 << 20
-#: Address space of the child: room for the largest picture that the limits let through, and for the libraries.
-_CHILD_BYTES: Final = 2 << 30
 
 
 class Unreadable(DecoderFailed):
@@ -32,12 +27,6 @@ class Unreadable(DecoderFailed):
     def __init__(self, message: str, *, code_of_picture: str) -> None:
         super().__init__(message)
         self.code_of_picture = code_of_picture
-
-
-class _Answer(msgspec.Struct):
-    views: list[list[float]] = []
-    error: str | None = None
-    message: str = ""
 
 
 class Decoder:
@@ -88,16 +77,16 @@ class Decoder:
                     child.kill()
                 await child.wait()
 
-    async def _ask(self, picture: bytes) -> _Answer:
+    async def _ask(self, picture: bytes) -> Answer:
         child = await self._running()
         assert child.stdin is not None
         assert child.stdout is not None
-        child.stdin.write(_LENGTH.pack(len(picture)) + picture)
+        child.stdin.write(LENGTH.pack(len(picture)) + picture)
         await child.stdin.drain()
-        (length,) = _LENGTH.unpack(await child.stdout.readexactly(_LENGTH.size))
+        (length,) = LENGTH.unpack(await child.stdout.readexactly(LENGTH.size))
         if length > _MAX_ANSWER:
             raise EOFError("an answer of impossible length")
-        return msgspec.json.decode(await child.stdout.readexactly(length), type=_Answer)
+        return msgspec.json.decode(await child.stdout.readexactly(length), type=Answer)
 
     async def _running(self) -> asyncio.subprocess.Process:
         if self._child is not None and self._child.returncode is not None:
@@ -106,7 +95,7 @@ class Decoder:
             self._child = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                "tutela.device.decoder",
+                "tutela.signals.image.child",
                 msgspec.json.encode(self._limits).decode(),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
@@ -119,45 +108,3 @@ class Decoder:
             with contextlib.suppress(ProcessLookupError):
                 self._child.kill()
             self._child = None
-
-
-def answer(picture: bytes, limits: Limits) -> bytes:
-    """Return the child's answer about one picture."""
-    try:
-        found = [view.pdq.margins.tolist() for view in views(luminance(picture, limits))]
-        return msgspec.json.encode(_Answer(views=found))
-    except PictureError as error:
-        return msgspec.json.encode(_Answer(error=error.code, message=error.message))
-    except MemoryError:
-        return msgspec.json.encode(_Answer(error="oversized-picture", message="decoding needs too much memory"))
-
-
-def serve(pictures: BinaryIO, answers: BinaryIO, limits: Limits) -> None:
-    """Answer pictures until the parent goes away."""
-    while True:
-        head = pictures.read(_LENGTH.size)
-        if len(head) < _LENGTH.size:
-            return
-        (length,) = _LENGTH.unpack(head)
-        picture = pictures.read(length)
-        if len(picture) < length:
-            return
-        reply = answer(picture, limits)
-        answers.write(_LENGTH.pack(len(reply)) + reply)
-        answers.flush()
-
-
-def _bound_memory() -> None:
-    try:
-        import resource
-    except ImportError:  # pragma: no cover (Windows)
-        return
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_AS, (_CHILD_BYTES, _CHILD_BYTES))
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-if __name__ == "__main__":
-    _bound_memory()
-    serve(sys.stdin.buffer, sys.stdout.buffer, msgspec.json.decode(sys.argv[1], type=Limits))
