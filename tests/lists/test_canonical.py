@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tutela.lists import canonical
@@ -19,6 +19,7 @@ A, B = "a" * 64, "b" * 64
 HASHES = st.binary(min_size=32, max_size=32).map(bytes.hex)
 
 
+@settings(deadline=None)
 @given(st.sets(HASHES, max_size=20), st.sampled_from(ListClass))
 def test_a_list_reads_back_and_has_one_form(hashes: set[str], list_class: ListClass) -> None:
     data = canonical.encode(list_class, hashes)

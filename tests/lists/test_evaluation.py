@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.epochs import make_hashes, make_keys
@@ -92,6 +92,7 @@ def _with_proof(made: Evaluation, proof: bytes) -> Evaluation:
     return dataclasses.replace(made, batches=((made.batches[0][0], proof), *made.batches[1:]))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 63), st.integers(1, 255))
 def test_a_changed_byte_of_a_proof_is_caught(at: int, change: int) -> None:
     made, _ = evaluate(KEYS, INPUTS[:2])

@@ -6,7 +6,7 @@ import io
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.epochs import make_hashes
@@ -174,6 +174,7 @@ def test_a_file_is_read_line_by_line() -> None:
     assert endless.lines < 1100
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_give_rows_or_one_clear_error(data: bytes) -> None:
     try:

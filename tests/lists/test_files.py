@@ -163,6 +163,17 @@ def test_a_secret_is_for_its_owner_alone(tmp_path: Path) -> None:
         files.read_secret(tmp_path / "none")
 
 
+def test_what_cannot_be_made_moved_or_locked_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    for action in (
+        lambda: files.make_folder(tmp_path / "file" / "folder"),
+        lambda: files.remove_folder(tmp_path / "none"),
+        lambda: files.exclusively(tmp_path / "none").__enter__(),
+    ):
+        with pytest.raises(StorageFailed):
+            action()
+
+
 def test_reading_is_bounded(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"12345")

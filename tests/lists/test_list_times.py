@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tutela.lists import times
@@ -14,6 +14,7 @@ from tutela.lists.errors import MalformedTime
 MOMENTS = st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(9000, 1, 1), timezones=st.just(UTC))
 
 
+@settings(deadline=None)
 @given(MOMENTS, MOMENTS)
 def test_texts_sort_as_the_times_do(one: datetime, other: datetime) -> None:
     one, other = one.replace(microsecond=0), other.replace(microsecond=0)

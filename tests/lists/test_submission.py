@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.epochs import CREATED, make_hashes, make_signer
@@ -236,6 +236,7 @@ def test_a_dropped_submission_breaks_the_chain(empty: Chain) -> None:
         replay(AURORA.authority, [second, first])
 
 
+@settings(deadline=None)
 @given(st.lists(st.sets(st.sampled_from(HASHES)), max_size=8))
 def test_a_chain_stands_as_a_set_would(wanted: list[set[str]]) -> None:
     """Whatever an authority wants to stand after each submission, stands."""

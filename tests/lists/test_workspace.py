@@ -15,13 +15,13 @@ import msgspec
 import pytest
 
 from harness.epochs import SIGNERS, MadeEpoch, Signer, make_epoch, make_hashes, make_signer
-from tutela.lists import errors, files, keyfile, submission
+from tutela.lists import canonical, errors, files, keyfile, submission
 from tutela.lists.acceptance import accept
 from tutela.lists.audit import audit
 from tutela.lists.epoch import Settings
 from tutela.lists.workspace import Workspace
 from tutela.matching import voprf
-from tutela.wire import envelope
+from tutela.wire import document, envelope
 from tutela.wire.envelope import Envelope
 from tutela.wire.manifest import MANIFEST_TYPE
 from tutela.wire.submission import Item, ListClass
@@ -130,6 +130,19 @@ def test_an_authority_evaluates_only_new_layers_if_it_signed_the_epoch_before(wo
     assert workspace.held(2, AURORA.key).verified == frozenset(workspace.epoch(1).manifest().segments)
     assert workspace.held(2, make_signer("zephyr", "NZ").key).verified == frozenset()
     assert workspace.held(2, None).verified == frozenset()
+    assert workspace.held(2, AURORA.key, full=True).verified == frozenset()
+
+
+def test_a_past_that_the_auditor_did_not_sign_is_reported(workspace: Workspace) -> None:
+    """The provider builds the first epoch anew behind the auditor's back, and a second one on top of it."""
+    workspace.build(created=DAYS[1])
+    workspace.build(created=DAYS[2])
+    folder = workspace.epoch(2)
+    found = audit(folder.envelope().unverified_payload, folder, workspace.held(2, AURORA.key))
+    assert found.changes == ("the epoch before does not bear your signature",)
+    approve(workspace, 1)
+    assert not workspace.held(2, AURORA.key).unsigned_past
+    assert not workspace.held(1, AURORA.key).unsigned_past
 
 
 # Keys.
@@ -297,6 +310,17 @@ def test_only_true_signatures_on_the_same_manifest_are_collected(workspace: Work
     assert workspace.signers(1) == ()
 
 
+def test_an_authority_that_leaves_takes_its_vouches_along(workspace: Workspace) -> None:
+    workspace.build(created=DAYS[1])
+    approve(workspace, 1)
+    (workspace.root / "authorities/boreal.json").unlink()
+    built = workspace.build(created=DAYS[2])
+    assert built.manifest.lists[0].items == 0
+    folder = workspace.epoch(2)
+    found = audit(folder.envelope().unverified_payload, folder, workspace.held(2, AURORA.key))
+    assert found.changes == ("the authority boreal (CA) leaves",)
+
+
 # Damage.
 
 
@@ -348,6 +372,27 @@ def test_a_missing_submission_is_told(workspace: Workspace) -> None:
     (workspace.root / "submissions/aurora/1.json").unlink()
     with pytest.raises(errors.WorkspaceDamaged, match="without gaps"):
         workspace.chains()
+
+
+def test_a_layer_file_that_is_bound_but_not_canonical_is_told(workspace: Workspace) -> None:
+    built = workspace.build(created=DAYS[1])
+    folder = workspace.epoch(1)
+    data = b"tutela-list-1 agreed\nwhatever\n"
+    (entry,) = built.manifest.segments
+    bad = msgspec.structs.replace(entry, items_digest=canonical.digest(data))
+    payload = document.encode(msgspec.structs.replace(built.manifest, segments=(bad,)))
+    files.write(folder.path / "manifest.json", envelope.encode(envelope.seal(MANIFEST_TYPE, payload)))
+    files.write(folder.path / f"layers/{bad.items_digest}.list", data)
+    with pytest.raises(errors.WorkspaceDamaged, match="is not a hash"):
+        workspace.build(created=DAYS[2])
+
+
+def test_a_forged_signature_counts_as_none(workspace: Workspace) -> None:
+    workspace.build(created=DAYS[1])
+    workspace.epoch(1).add_signature(envelope.sign(MANIFEST_TYPE, b"something else", AURORA.key))
+    assert workspace.signers(1) == ()
+    approve(workspace, 1)
+    assert [one.id for one in workspace.signers(1)] == ["aurora", "boreal"], "a true one takes its place"
 
 
 @pytest.mark.parametrize("change", [lambda data: data + b"\n", lambda _: b"tutela-list-1 agreed\n", None])

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from rich.markup import escape
 
 from tutela.cli.authority import PASSPHRASE, open_key
@@ -15,7 +14,7 @@ from tutela.cli.console import JSON, Command, answer, complain, count, now, prog
 from tutela.cli.submissions import LIST
 from tutela.lists import audit as auditing
 from tutela.lists import canonical, files, times
-from tutela.lists.audit import Audit
+from tutela.lists.audit import Audit, Held
 from tutela.lists.errors import UnacceptedChanges, WorkspaceDamaged
 from tutela.lists.workspace import Workspace
 from tutela.wire import envelope, limits
@@ -99,7 +98,7 @@ def audit(epoch: int | None, root: Path, workers: int, as_json: bool) -> None:
     workspace = Workspace.open(root)
     folder = workspace.epoch(epoch)
     number = int(folder.path.name)
-    found = _audited(workspace, number, None, workers, as_json)
+    found = _audited(workspace, workspace.held(number, None), number, workers, as_json)
     answer(as_json, _audit_facts(found), lambda: _tell_audit(found))
 
 
@@ -124,7 +123,8 @@ def approve(
 ) -> None:
     """Audit an epoch, and sign its manifest if everything holds.
 
-    Nothing is signed that changes the rule, the policy, the authorities or the key, unless you say that you accept it.
+    Nothing is signed that changes the rule, the policy, the authorities or the key, or that follows an epoch which you
+    did not sign, unless you say that you accept it.
 
     \b
     Examples:
@@ -134,7 +134,7 @@ def approve(
     workspace = Workspace.open(root)
     number = int(workspace.epoch(epoch).path.name)
     key = open_key(key_path, passphrase_file)
-    found = _audited(workspace, number, None if full else key, workers, as_json)
+    found = _audited(workspace, workspace.held(number, key, full=full), number, workers, as_json)
     if found.changes and not accept_changes:
         raise UnacceptedChanges(
             "the epoch holds, but it changes what was published: " + "; ".join(found.changes),
@@ -177,12 +177,10 @@ def collect(manifest: Path, epoch: int | None, root: Path, as_json: bool) -> Non
     )
 
 
-def _audited(workspace: Workspace, number: int, key: Ed25519PrivateKey | None, workers: int, quiet: bool) -> Audit:
+def _audited(workspace: Workspace, held: Held, number: int, workers: int, quiet: bool) -> Audit:
     folder = workspace.epoch(number)
     with progress("Verifying", quiet=quiet) as told:
-        return auditing.audit(
-            folder.envelope().unverified_payload, folder, workspace.held(number, key), workers=workers, progress=told
-        )
+        return auditing.audit(folder.envelope().unverified_payload, folder, held, workers=workers, progress=told)
 
 
 def _tell_audit(found: Audit) -> None:
@@ -192,6 +190,8 @@ def _tell_audit(found: Audit) -> None:
     rebuilt = count(found.layers_rebuilt, "layer")
     say(f"{rebuilt} rebuilt from {count(found.entries_verified, 'evaluation')}{known}.")
     say(f"Epoch [bold]{found.manifest.epoch}[/] holds: {counts_of(found.manifest)}.")
+    say(f"The rule: {rule_of(found.manifest)}.")
+    say(f"The policy: {policy_of(found.manifest)}.")
     for change in found.changes:
         complain(f"[yellow]Change:[/] {escape(change)}")
     for late in found.left_out:
@@ -227,6 +227,25 @@ def counts_of(manifest: Manifest) -> str:
     items = ", ".join(f"{one.items:,} {one.list_class}" for one in manifest.lists)
     size = sum(entry.size for entry in manifest.segments)
     return f"{items} hashes in {count(len(manifest.segments), 'layer')} of {size:,} bytes"
+
+
+def rule_of(manifest: Manifest) -> str:
+    """Return a manifest's rule in words."""
+    rule = manifest.agreement
+    return (
+        f"{rule.authorities} authorities of {rule.jurisdictions} jurisdictions, "
+        f"within {rule.same_item_distance} bits, quality {rule.minimum_quality} at least"
+    )
+
+
+def policy_of(manifest: Manifest) -> str:
+    """Return a manifest's policy in words."""
+    policy = manifest.policy
+    actions = (
+        f"{name} {action.outgoing} when sent and {action.incoming} when received"
+        for name, action in (("agreed", policy.agreed), ("attested", policy.attested), ("unchecked", policy.unchecked))
+    )
+    return ", ".join(actions)
 
 
 COMMANDS: Final = (build, audit, approve, collect)

@@ -66,6 +66,8 @@ class Held:
     previous: Published | None
     verified: frozenset[SegmentEntry] = frozenset()
     """Layers of epochs that this auditor has signed: not evaluated again."""
+    unsigned_past: bool = False
+    """The epoch before does not bear this auditor's signature, so it may not be the one that was audited."""
 
 
 @dataclass(frozen=True)
@@ -115,12 +117,18 @@ def audit(
     return Audit(
         manifest=manifest,
         payload=payload,
-        changes=changes_between(held.previous.manifest if held.previous else None, manifest, held.settings),
+        changes=_changes(manifest, held),
         left_out=left_out,
         layers_rebuilt=len(new),
         layers_known=len(layers) - len(new),
         entries_verified=entries,
     )
+
+
+def _changes(manifest: Manifest, held: Held) -> tuple[str, ...]:
+    before = held.previous.manifest if held.previous else None
+    found = changes_between(before, manifest, held.settings)
+    return ("the epoch before does not bear your signature", *found) if held.unsigned_past else found
 
 
 def _check_place(manifest: Manifest, previous: Published | None) -> None:

@@ -248,6 +248,9 @@ class AuditFailed(ListError):
 
     code: ClassVar[str] = "audit"
 
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint or "do not sign this epoch; ask the provider how it came about")
+
 
 class EpochGap(AuditFailed):
     """Epochs are missing before it."""

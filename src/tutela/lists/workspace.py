@@ -36,7 +36,7 @@ from tutela.matching import voprf
 from tutela.wire import document, envelope, limits
 from tutela.wire.envelope import Envelope
 from tutela.wire.errors import WireError
-from tutela.wire.manifest import MANIFEST_TYPE, Authority, TrustRoot
+from tutela.wire.manifest import MANIFEST_TYPE, Authority, SegmentEntry, TrustRoot
 
 _Document = TypeVar("_Document", bound=document.Document)
 _SETTINGS: Final = "list.json"
@@ -236,20 +236,26 @@ class Workspace:
             files.create_folder(target, EpochFolder.contents(made, kept))
             return made
 
-    def held(self, number: int, signer: Ed25519PrivateKey | None) -> Held:
+    def held(self, number: int, signer: Ed25519PrivateKey | None, *, full: bool = False) -> Held:
         """Return what an auditor of epoch `number` holds here.
 
-        Layers of the epoch before count as verified if `signer` signed it.
+        Layers of the epoch before count as verified if `signer` signed it, unless everything is to be done in `full`.
         """
         authorities = self.authorities()
         previous = self.published(number - 1)
-        signed = signer is not None and previous is not None and self.epoch(number - 1).signed_by(signer.public_key())
+        verified: frozenset[SegmentEntry] = frozenset()
+        unsigned_past = False
+        if signer is not None and previous is not None:
+            signed = self.epoch(number - 1).signed_by(signer.public_key())
+            verified = frozenset(previous.manifest.segments) if signed and not full else verified
+            unsigned_past = not signed
         return Held(
             settings=self.settings,
             authorities=authorities,
             submissions={one.id: self.submissions(one.id) for one in authorities},
             previous=previous,
-            verified=frozenset(previous.manifest.segments) if signed and previous else frozenset(),
+            verified=verified,
+            unsigned_past=unsigned_past,
         )
 
     def approve(self, number: int, payload: bytes, key: Ed25519PrivateKey) -> EpochFolder:
