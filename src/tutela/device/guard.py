@@ -47,6 +47,9 @@ _CHOSEN: Final = 16
 #: A new epoch is looked for at most this often.
 _UPDATE_SECONDS: Final = 3600.0
 
+#: The provider's codes for a device whose epoch is outdated.
+_OUTDATED: Final = frozenset({"key-retired", "unknown-key", "wrong-batch"})
+
 _REASONS: Final[tuple[tuple[type[Exception], Reason], ...]] = (
     (Unreadable, Reason.UNREADABLE),
     (ProviderUnreachable, Reason.UNREACHABLE),
@@ -237,7 +240,7 @@ class Guard:
             try:
                 return await self._evaluated(pending, epoch), epoch
             except ProviderRefused as refused:
-                if last_try or refused.problem not in {"key-retired", "unknown-key"}:
+                if last_try or refused.problem not in _OUTDATED:
                     raise
             # The key was rotated while this device slept: one update, then once more.
             await self.update()
