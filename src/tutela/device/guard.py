@@ -20,9 +20,10 @@ import httpx
 
 from tutela.device import cover
 from tutela.device.client import ProviderClient, SignInCallback
-from tutela.device.decoder import Decoder, Unreadable
+from tutela.device.decoder import Decoder
 from tutela.device.epochs import Epoch, EpochStore
 from tutela.device.errors import (
+    DecoderFailed,
     DeviceError,
     ProviderRefused,
     ProviderUnreachable,
@@ -51,7 +52,7 @@ _UPDATE_SECONDS: Final = 3600.0
 _OUTDATED: Final = frozenset({"key-retired", "unknown-key", "wrong-batch"})
 
 _REASONS: Final[tuple[tuple[type[Exception], Reason], ...]] = (
-    (Unreadable, Reason.UNREADABLE),
+    (DecoderFailed, Reason.UNREADABLE),
     (ProviderUnreachable, Reason.UNREACHABLE),
     (ProviderRefused, Reason.REFUSED),
     (UntrustedAnswer, Reason.UNTRUSTED),
@@ -229,7 +230,7 @@ class Guard:
             return None, None
         try:
             views = await self._decoder.margins(picture)
-        except Unreadable:
+        except DecoderFailed:
             # Somebody who watches the traffic sees a check all the same.
             with contextlib.suppress(TutelaError):
                 await self.cover_check()
