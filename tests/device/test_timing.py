@@ -1,4 +1,4 @@
-"""What somebody learns who runs both the provider and the homeserver, and joins the times of checks to those of uploads.
+"""What somebody learns who runs provider and homeserver, and joins the times of checks to those of uploads.
 
 The content of a check is hidden perfectly (`tests/matching/test_shield.py`); its time is not. A check that no upload
 follows may be a stop, a picture that was chosen and not sent after all, or a cover check. The observer's *advantage*
