@@ -23,9 +23,14 @@ check: $(VENV)/.test-ready ## style, types and architecture only
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
-lock:            ## make the hash-pinned requirements anew
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate --extra demo pyproject.toml requirements/build.in -o requirements/run.txt
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate --extra demo --group test pyproject.toml requirements/build.in -c requirements/run.txt -o requirements/test.txt
+COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate
+INSTALL := VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q
+
+lock: $(BIN)/uv  ## make the hash-pinned requirements anew
+	$(COMPILE) requirements/uv.in -o requirements/uv.txt
+	$(COMPILE) requirements/build.in -o requirements/build.txt
+	$(COMPILE) --extra demo pyproject.toml -c requirements/build.txt -o requirements/run.txt
+	$(COMPILE) --extra demo --group test pyproject.toml -c requirements/build.txt -c requirements/run.txt -o requirements/test.txt
 
 clean:           ## remove what the other targets made
 	rm -rf $(VENV) node_modules tests/stock_client/node_modules
@@ -37,16 +42,21 @@ $(BIN)/uv: requirements/uv.txt
 	@$(BIN)/python -m pip install -q --require-hashes -r requirements/uv.txt
 	@touch $@
 
-$(VENV)/.run-ready: $(BIN)/uv requirements/run.txt pyproject.toml
-	@echo "Setting up: the locked dependencies (about 100 MB the first time)"
-	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q --require-hashes -r requirements/run.txt
-	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q --no-deps --no-build-isolation -e .
+# What is built here (this package, and one dependency without a wheel) is built with pinned tools too.
+$(VENV)/.build-ready: $(BIN)/uv requirements/build.txt
+	@$(INSTALL) --require-hashes -r requirements/build.txt
 	@touch $@
 
-$(VENV)/.test-ready: $(BIN)/uv requirements/test.txt pyproject.toml
+$(VENV)/.run-ready: $(VENV)/.build-ready requirements/run.txt pyproject.toml
+	@echo "Setting up: the locked dependencies (about 100 MB the first time)"
+	@$(INSTALL) --no-build-isolation --require-hashes -r requirements/run.txt
+	@$(INSTALL) --no-build-isolation --no-deps -e .
+	@touch $@
+
+$(VENV)/.test-ready: $(VENV)/.build-ready requirements/test.txt pyproject.toml
 	@echo "Setting up: the locked dependencies, with those of the tests"
-	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q --require-hashes -r requirements/test.txt
-	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q --no-deps --no-build-isolation -e .
+	@$(INSTALL) --no-build-isolation --require-hashes -r requirements/test.txt
+	@$(INSTALL) --no-build-isolation --no-deps -e .
 	@touch $@
 
 words: $(VENV)/.test-ready ## compile the translations

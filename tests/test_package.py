@@ -72,12 +72,14 @@ def test_the_wheel_runs_without_the_source_tree(wheel: Path, tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("command", "module", "extra"),
-    [("provider", "sqlalchemy", "provider"), ("device", "httpx", "device"), ("demo", "starlette", "demo")],
+    [
+        (["provider", "--help"], "sqlalchemy", "provider"),
+        (["device", "--help"], "httpx", "device"),
+        (["demo"], "starlette", "demo"),
+    ],
 )
-def test_a_missing_extra_is_told_with_the_line_that_installs_it(command: str, module: str, extra: str):
-    program = (
-        f"import sys; sys.modules[{module!r}] = None; from tutela.cli.main import main; main([{command!r}, '--help'])"
-    )
+def test_a_missing_extra_is_told_with_the_line_that_installs_it(command: list[str], module: str, extra: str):
+    program = f"import sys; sys.modules[{module!r}] = None; from tutela.cli.main import main; main({command!r})"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert f'pip install "tutela[{extra}]"' in done.stderr

@@ -14,17 +14,20 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
 
-from tutela.chat.server import Links
 from tutela.cli.console import JSON, Command
-from tutela.demo import pictures, playing
-from tutela.demo.stage import Stage, set_stage
-from tutela.demo.story import STEPS, Told, tell
+from tutela.cli.missing import missing
+
+if TYPE_CHECKING:
+    from tutela.chat.server import Links
+    from tutela.demo.stage import Stage
+    from tutela.demo.story import Told
 
 
 @click.command(cls=Command)
@@ -55,8 +58,16 @@ def demo(keep: bool, as_json: bool) -> None:
 
 async def _play(show: _Pages | _Lines, *, keep: bool) -> bool:
     start = perf_counter()
+    show.opening()
+    # Everything that the demo needs takes seconds to load: not for `--help`, and not before the first words.
+    try:
+        from tutela.demo import playing
+        from tutela.demo.stage import set_stage
+        from tutela.demo.story import tell
+    except ModuleNotFoundError as error:
+        raise missing(error, "demo", "demo") from error
+
     with _folder() as folder:
-        show.opening()
         async with set_stage(folder) as stage:
             show.set(stage, perf_counter() - start)
             held = True
@@ -97,6 +108,8 @@ def _stoppable() -> Iterator[None]:
 
 def _lay_out_pictures(folder: Path) -> Path:
     """Put the stand-in pictures where a person can choose them."""
+    from tutela.demo import pictures
+
     target = folder / "pictures"
     target.mkdir()
     for name in pictures.SCENES:
@@ -133,7 +146,7 @@ class _Pages:
 
     def closing(self, held: bool, seconds: float) -> None:
         if held:
-            self._console.print(f"[bold green]All {len(STEPS)} steps held[/], in {seconds:.0f} s.")
+            self._console.print(f"[bold green]All {self._number} steps held[/], in {seconds:.0f} s.")
         else:
             self._console.print("[bold red]A step did not hold.[/] `tutela doctor` tells what may be missing here.")
         self._console.print("[dim]To play the child yourself: [/][bold]make run KEEP=1[/]\n")
@@ -167,7 +180,7 @@ class _Lines:
         self._line("step", **asdict(told))
 
     def closing(self, held: bool, seconds: float) -> None:
-        self._line("end", held=held, steps=len(STEPS), seconds=round(seconds, 3))
+        self._line("end", held=held, seconds=round(seconds, 3))
 
     def links(self, links: Links, folder: Path) -> None:
         self._line("links", side_by_side=links.side_by_side, windows=links.windows, pictures=str(folder))

@@ -11,6 +11,7 @@ from typing import Final
 import click
 
 from tutela import __version__
+from tutela.cli.missing import missing
 
 
 @dataclass(frozen=True)
@@ -47,11 +48,9 @@ class _Lazy(click.Group):
         try:
             command = getattr(importlib.import_module(sub.module), sub.attribute)
         except ModuleNotFoundError as error:
-            if sub.extra is None or (error.name or "tutela").partition(".")[0] == "tutela":
+            if sub.extra is None:
                 raise
-            raise click.ClickException(
-                f'tutela {cmd_name} needs {error.name}, which is not installed.\nRun: pip install "tutela[{sub.extra}]"'
-            ) from error
+            raise missing(error, cmd_name, sub.extra) from error
         assert isinstance(command, click.Command)
         return command
 
