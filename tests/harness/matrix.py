@@ -112,7 +112,7 @@ class Partner:
 
     async def until(self, kind: type[T], holds: Callable[[T], bool] = lambda event: True) -> T:
         """Synchronise until such an event is there."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(30):
             while True:
                 for event in await self.sync(seconds=1.0):
                     if isinstance(event, kind) and holds(event):

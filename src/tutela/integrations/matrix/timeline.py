@@ -126,7 +126,7 @@ class Invitation(TimelineEvent):
 _CAUTIONS = {
     SenderTrust.UNSIGNED: N_("Sent from a device that its owner has not confirmed."),
     SenderTrust.UNKNOWN: N_("Sent from an unknown device."),
-    SenderTrust.CHANGED: N_("Sent after this person's keys changed."),
+    SenderTrust.CHANGED: N_("Sent after this person’s keys changed."),
 }
 
 _PROBLEMS = {
