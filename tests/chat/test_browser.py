@@ -18,6 +18,7 @@ from chat.pair import ROOM, photograph, verdict
 from chat.test_observer import seen
 from harness.browser import accessibility_violations
 from tutela.device.verdict import Outcome
+from tutela.integrations.matrix.errors import Unreachable
 from tutela.wire.manifest import Action
 
 pytestmark = pytest.mark.slow
@@ -104,6 +105,8 @@ async def test_reflow_and_double_text(browser: Browser, gallery: Gallery, scene:
     """WCAG 1.4.10: 320 pixels wide without scrolling sideways. WCAG 1.4.4: text at twice its size."""
     wide = "document.scrollingElement.scrollWidth > innerWidth"
     async with opened(browser, gallery.scenes[scene], viewport={"width": 320, "height": 640}) as watched:
+        assert not await watched.page.evaluate(wide)
+    async with opened(browser, gallery.scenes[scene], viewport=PHONE, java_script_enabled=False) as watched:
         assert not await watched.page.evaluate(wide)
     async with opened(browser, gallery.scenes[scene], viewport={"width": 640, "height": 640}) as watched:
         await watched.page.evaluate("document.documentElement.style.setProperty('font-size', '212%')")
@@ -220,6 +223,21 @@ async def test_a_large_file_is_refused_before_it_is_sent(browser: Browser, serve
         await mia.page.get_by_label("Choose a picture").set_input_files(large)
         await expect(mia.page.get_by_role("status").get_by_text("too large")).to_be_visible()
     assert served.pair.mia.log == []
+
+
+async def test_words_that_were_not_sent_stay(browser: Browser, served: Running):
+    served.pair.mia.failure = Unreachable("no answer")
+    async with opened(browser, served.links.windows[0]) as mia:
+        field = mia.page.get_by_label("Message to Leo")
+        await field.fill("Are you there?")
+        await field.press("Enter")
+        await expect(mia.page.get_by_role("alert").get_by_text("could not be sent just now")).to_be_visible()
+        await expect(field).to_have_value("Are you there?")
+        served.pair.mia.failure = None
+        await field.press("Enter")
+        await expect(mia.page.get_by_role("log").get_by_text("Are you there?")).to_be_visible()
+        await expect(field).to_have_value("")
+        await expect(mia.page.get_by_role("alert")).to_be_empty()
 
 
 async def test_all_of_it_without_a_script(browser: Browser, served: Running, cat: Path):

@@ -100,12 +100,15 @@
       return;
     }
     form.ariaBusy = "true";
-    say("busy");
+    say(null);
+    const slow = setTimeout(() => say("busy"), 500); // most answers come sooner and need no word
     try {
       await show(await fetch(form.action, { method: "POST", body }));
-      form.reset();
+      if (file || !byId("notice")?.textContent.trim()) form.reset(); // keep words that were not sent
+      clearTimeout(slow);
       say(null);
     } catch (error) {
+      clearTimeout(slow);
       say(error.message === "413" ? "large" : "offline");
     } finally {
       form.ariaBusy = null;
