@@ -268,13 +268,29 @@ async def test_a_new_epoch_downloads_only_what_is_new(device: Device):
         assert {p.stem for p in (device.folder / "segments").iterdir()} == {s.digest for s in second.manifest.segments}
 
 
-async def test_a_rotated_key_is_followed_by_a_device_that_slept(device: Device):
+def rotated(device: Device, *, retires: str) -> MadeEpoch:
+    """Publish an epoch under a new key; the one before answers until `retires`."""
+    ring = KeyRing(device.stage.epoch.keys).rotated(make_keys("second"), retires=retires)
+    second = epoch_of(LISTED, key_ring=ring, previous=device.stage.epoch, created="2026-01-06T06:00:00Z")
+    hold(device.stage.settings, ring.current)
+    device.stage.provider.publish(second.envelope, second.segments)
+    return second
+
+
+async def test_both_keys_answer_while_they_overlap(device: Device):
     async with device.guard() as guard:
-        assert (await guard.check_outgoing(LISTED)).outcome is Outcome.STOP
-        ring = KeyRing(device.stage.epoch.keys).rotated(make_keys("second"), retires="2026-01-06T06:00:00Z")
-        second = epoch_of(LISTED, key_ring=ring, previous=device.stage.epoch, created="2026-01-06T06:00:00Z")
-        hold(device.stage.settings, ring.current)
-        device.stage.provider.publish(second.envelope, second.segments)
+        rotated(device, retires="2026-02-06T06:00:00Z")
+        verdict = await guard.check_outgoing(LISTED)
+        assert (verdict.outcome, verdict.epoch) == (Outcome.STOP, 1)
+        await guard.update()
+        verdict = await guard.check_outgoing(LISTED)
+        assert (verdict.outcome, verdict.epoch) == (Outcome.STOP, 2)
+
+
+async def test_after_an_emergency_rotation_a_device_that_slept_follows_at_its_next_check(device: Device):
+    async with device.guard() as guard:
+        assert (await guard.check_outgoing(LISTED)).epoch == 1
+        rotated(device, retires="2026-01-06T06:00:00Z")
         device.stage.clock.forward(seconds=3 * 86_400)
         verdict = await guard.check_outgoing(LISTED)
         assert (verdict.outcome, verdict.epoch) == (Outcome.STOP, 2)

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import hashlib
+import math
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tutela.lists import defaults
 from tutela.matching import fuse, sodium, voprf
 from tutela.matching.errors import InvalidElement, InvalidProof, MatchingError
 from tutela.matching.shield import Hits, Layer, prepare, scheme_of
+from tutela.wire import limits
 from tutela.wire.check import CheckRequest, CheckResponse, request_bytes
 from tutela.wire.errors import MalformedMessage
 from tutela.wire.manifest import Parameters
@@ -170,3 +173,16 @@ def test_secrets_are_not_shown():
     check = prepare([picture(1)], PARAMETERS, KEYS.public)
     assert check._blinded[0].blind.hex() not in repr(check)
     assert str(check._inputs[0]) not in repr(check)
+
+
+def test_false_matches_from_the_filter_stay_below_one_in_a_million():
+    """Over all probes, at the most layers that a manifest may name, also where one band is hit by chance already."""
+    parameters = defaults.PARAMETERS
+    per_band = parameters.batch // parameters.bands
+    by_filter = per_band * limits.MANIFEST_SEGMENTS * fuse.FALSE_POSITIVE_RATE
+    by_chance = 1_000_000 * per_band / 2.0**parameters.band_bits
+    pairs = math.comb(parameters.bands, parameters.bands_needed)
+    assert pairs * (by_filter**2 + 2 * by_filter * by_chance) < 1e-8
+    assert pairs * (by_filter + by_chance) ** 2 < 1e-6
+    # The same with the 16 bits that were not taken, to show that the bound can fail.
+    assert pairs * (per_band * limits.MANIFEST_SEGMENTS * 2.0**-16) ** 2 > 1e-6
