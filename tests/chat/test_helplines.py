@@ -24,6 +24,11 @@ def test_the_numbers_that_children_are_given():
     }
 
 
+def test_the_emergency_numbers():
+    numbers = {country.code: country.emergency.number for country in countries() if country.emergency}
+    assert numbers == {"FR": "112", "GB": "999", "US": "911", "EU": "112"}
+
+
 def test_each_number_was_seen_in_its_source():
     assert all(line.seen == "number" for country in countries() for line in country.line if line.number)
 

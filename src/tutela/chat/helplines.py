@@ -12,6 +12,7 @@ import msgspec
 
 Telephone = Annotated[str, msgspec.Meta(pattern=r"^[0-9][0-9 -]{1,18}[0-9]\Z")]
 Https = Annotated[str, msgspec.Meta(pattern=r"^https://[^\s<>\"]+\Z", max_length=300)]
+Source = Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s<>\"]+\Z", max_length=300)]
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
 
@@ -23,7 +24,7 @@ class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """What it offers, in English; the French is in the catalogue."""
     web: Https
     number: Telephone | None = None
-    source: Https
+    source: Source
     read: date
     seen: Literal["number", "service"]
     """What `source` states: the telephone number, or only that the service exists."""
@@ -34,13 +35,21 @@ class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         return "".join(filter(str.isdigit, self.number)) if self.number else None
 
 
+class Emergency(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The number of the emergency services."""
+
+    number: Telephone
+    source: Source
+    read: date
+
+
 class Country(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A country (ISO 3166-1, with EU for the Union and ZZ for anywhere) and its lines."""
 
     code: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{2}\Z")]
     name: Text
     languages: tuple[Literal["en", "fr"], ...]
-    emergency: Telephone | None = None
+    emergency: Emergency | None = None
     line: tuple[Line, ...]
 
 
