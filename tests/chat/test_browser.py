@@ -225,6 +225,20 @@ async def test_a_large_file_is_refused_before_it_is_sent(browser: Browser, serve
     assert served.pair.mia.log == []
 
 
+async def test_fast_writers_lose_nothing(browser: Browser, served: Running):
+    async with opened(browser, served.links.windows[0]) as mia:
+        field = mia.page.get_by_label("Message to Leo")
+        await field.focus()
+        for number in range(5):
+            await mia.page.keyboard.type(f"message {number}")
+            await mia.page.keyboard.press("Enter")
+        await mia.page.keyboard.type("half a thought")
+        await until(lambda: len(served.pair.leos.events) == 5)
+        await expect(mia.page.get_by_role("log").get_by_text("message 4")).to_be_visible()
+        await expect(field).to_have_value("half a thought")
+    assert [event.text for event in served.pair.leos.events] == [f"message {number}" for number in range(5)]
+
+
 async def test_words_that_were_not_sent_stay(browser: Browser, served: Running):
     served.pair.mia.failure = Unreachable("no answer")
     async with opened(browser, served.links.windows[0]) as mia:

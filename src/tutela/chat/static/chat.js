@@ -89,30 +89,37 @@
     }
   }
 
-  async function send(form, submitter) {
-    if (form.ariaBusy === "true") return;
+  let turn = Promise.resolve(); // one form after the other, in the order in which they were sent
+
+  function send(form, submitter) {
+    const words = form.querySelector("textarea");
+    if (form.ariaBusy === "true" && !words) return;
     const body = new FormData(form, submitter);
-    const limit = Number(form.dataset.limit);
     const file = form.querySelector("input[type=file]")?.files[0];
-    if (file && limit && file.size > limit) {
+    if (file && file.size > Number(form.dataset.limit)) {
       form.reset();
       say("large");
       return;
     }
+    const written = words?.value;
+    if (words) words.value = "";
     form.ariaBusy = "true";
-    say(null);
-    const slow = setTimeout(() => say("busy"), 500); // most answers come sooner and need no word
-    try {
-      await show(await fetch(form.action, { method: "POST", body }));
-      if (file || !byId("notice")?.textContent.trim()) form.reset(); // keep words that were not sent
-      clearTimeout(slow);
+    turn = turn.then(async () => {
       say(null);
-    } catch (error) {
+      const slow = setTimeout(() => say("busy"), 500); // most answers come sooner and need no word
+      let failed = null;
+      try {
+        await show(await fetch(form.action, { method: "POST", body }));
+        if (byId("notice")?.textContent.trim()) failed = "";
+      } catch (error) {
+        failed = error.message === "413" ? "large" : "offline";
+      }
       clearTimeout(slow);
-      say(error.message === "413" ? "large" : "offline");
-    } finally {
+      say(failed);
+      if (words && failed !== null && !words.value) words.value = written; // keep words that were not sent
+      if (file) form.reset();
       form.ariaBusy = null;
-    }
+    });
   }
 
   document.addEventListener("submit", (event) => {
