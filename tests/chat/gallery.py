@@ -25,9 +25,12 @@ from tutela.device.verdict import Outcome, Reason
 from tutela.integrations.matrix.errors import IdentityChanged, Unreachable
 from tutela.integrations.matrix.identities import SenderTrust
 from tutela.integrations.matrix.timeline import Problem, UnreadableMessage
+from tutela.lists import defaults
+from tutela.wire.check import request_bytes
 from tutela.wire.manifest import Action
 
 NOW = datetime(2026, 11, 24, 17, 20, tzinfo=UTC)
+BATCH = request_bytes(defaults.PARAMETERS.batch)
 
 
 class Story:
@@ -163,14 +166,14 @@ def sightings(time: datetime) -> Observations:
     for seconds, party, account, what, size in (
         (0, Party.HOMESERVER, leo, saw.ENCRYPTED_MESSAGE, 1043),
         (19, Party.HOMESERVER, mia, saw.ENCRYPTED_MESSAGE, 1011),
-        (34, Party.PROVIDER, leo, saw.BLINDED_BATCH, 12291),
+        (34, Party.PROVIDER, leo, saw.BLINDED_BATCH, BATCH),
         (41, Party.HOMESERVER, leo, saw.ENCRYPTED_UPLOAD, 191_386),
         (41, Party.HOMESERVER, leo, saw.ENCRYPTED_MESSAGE, 1622),
         (42, Party.HOMESERVER, mia, saw.ENCRYPTED_DOWNLOAD, 191_386),
-        (42, Party.PROVIDER, mia, saw.BLINDED_BATCH, 12291),
+        (42, Party.PROVIDER, mia, saw.BLINDED_BATCH, BATCH),
         (66, Party.HOMESERVER, leo, saw.ENCRYPTED_MESSAGE, 1075),
         (80, Party.HOMESERVER, mia, saw.ENCRYPTED_MESSAGE, 1059),
-        (95, Party.PROVIDER, mia, saw.BLINDED_BATCH, 12291),
+        (95, Party.PROVIDER, mia, saw.BLINDED_BATCH, BATCH),
     ):
         seen.add(Observation(time + timedelta(seconds=seconds), party, account, what, size))
     return seen

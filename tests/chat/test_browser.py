@@ -300,7 +300,7 @@ async def test_both_phones_and_the_pane(browser: Browser, served: Running):
         await expect(pane.get_by_text("Waiting for the first line")).to_be_visible()
         served.seen.add(seen())
         await expect(pane.get_by_text("a blinded batch of fixed size, from @mia")).to_be_visible()
-        await expect(pane.get_by_text("12,291 bytes")).to_be_visible()
+        await expect(pane.get_by_text("9,219 bytes")).to_be_visible()
         await expect(pane.get_by_text("Waiting for the first line")).to_be_hidden()
 
 
