@@ -24,7 +24,7 @@ async def test_lines_in_both_languages(running: Running):
     assert "an encrypted key for @leo&#39;s device, from @mia" in html
     html = (await running.mia.get(running.links.side_by_side + "?lang=fr")).text
     assert "un lot masqué de taille fixe, de @mia" in html
-    assert "12\u202f291 octets" in html
+    assert "9\u202f219 octets" in html
 
 
 async def test_the_pane_never_says_nothing(running: Running):
