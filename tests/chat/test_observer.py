@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from chat.conftest import Running
 from chat.pair import START
@@ -60,3 +60,10 @@ def test_only_the_newest_lines_are_kept():
     for second in range(5):
         lines.add(seen(second))
     assert [line.time.second for line in lines.observations()] == [13, 14, 15]
+
+
+def test_lines_are_shown_in_the_order_of_their_times():
+    told = Observations()
+    for second in (3, 1, 2):
+        told.add(Observation(datetime(2026, 1, 1, 0, 0, second, tzinfo=UTC), Party.PROVIDER, "@mia", saw.BLINDED_BATCH))
+    assert [line.time.second for line in told.observations()] == [1, 2, 3]

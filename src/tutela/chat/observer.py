@@ -78,8 +78,8 @@ class Observations:
         self._changes.notify()
 
     def observations(self) -> Sequence[Observation]:
-        """Return the newest lines, oldest first."""
-        return tuple(self._lines)
+        """Return the newest lines, oldest first; they may have been told in another order."""
+        return sorted(self._lines, key=lambda line: line.time)
 
     def changes(self) -> AsyncIterator[None]:
         """Yield once for each time that new lines came."""
