@@ -24,7 +24,7 @@ from harness.provider import SERVER, FakeHomeserver, make_settings, random_reque
 from tutela.provider import settings as configuration
 from tutela.provider.access import AccessRecord
 from tutela.provider.errors import SettingsError
-from tutela.provider.server import running
+from tutela.provider.server import _listening, running
 from tutela.provider.service import Provider
 from tutela.provider.settings import Settings
 from tutela.wire import document
@@ -205,3 +205,9 @@ def test_as_a_command(published: tuple[Settings, MadeEpoch], tmp_path: Path, sto
         ("/v1/keys/{key_id}/evaluate", 401, True),
     ]
     assert "127.0.0.1" not in printed
+
+
+def test_answers_do_not_wait_for_more(tmp_path: Path):
+    """asyncio switches Nagle's algorithm off only for sockets that are named as TCP."""
+    with _listening(make_settings(tmp_path, small_epoch())) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
