@@ -19,6 +19,8 @@ from tutela.signals.image import Limits
 from tutela.signals.image.child import LENGTH, Answer
 
 _MAX_ANSWER: Final = 1 << 20
+#: As much as an unprivileged process may ask for.
+_PIPE_BYTES: Final = 1 << 20
 
 
 class Unreadable(DecoderFailed):
@@ -101,6 +103,7 @@ class Decoder:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
             )
+            _widen(self._child)
         return self._child
 
     def _kill(self) -> None:
@@ -108,3 +111,13 @@ class Decoder:
             with contextlib.suppress(ProcessLookupError):
                 self._child.kill()
             self._child = None
+
+
+def _widen(child: asyncio.subprocess.Process) -> None:
+    """Let a whole picture through the pipe at once, where the system can (Linux): a third of the time otherwise."""
+    with contextlib.suppress(ImportError, AttributeError, OSError):
+        import fcntl
+
+        assert child.stdin is not None
+        pipe = child.stdin.transport.get_extra_info("pipe")
+        fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)

@@ -99,6 +99,8 @@ class GuardedClient:
         self._events: asyncio.Queue[TimelineEvent | None] = asyncio.Queue()
         self._syncing = asyncio.Lock()
         self._synced = False
+        self._running: asyncio.Task[None] | None = None
+        self._closed = False
 
     @classmethod
     async def login(
@@ -217,11 +219,19 @@ class GuardedClient:
                 self._device.store.update(since=body["next_batch"])
 
     async def run(self) -> None:
-        """Keep up to date until cancelled. A homeserver that does not answer is asked again, ever more slowly.
+        """Keep up to date until cancelled or closed. A homeserver that is away is asked again, ever more slowly.
 
         Raises:
             SignedOut: the session has ended.
         """
+        self._running = asyncio.create_task(self._keep_up())
+        try:
+            await self._running
+        except asyncio.CancelledError:
+            if not self._closed:
+                raise
+
+    async def _keep_up(self) -> None:
         pause = _FIRST_PAUSE
         while True:
             try:
@@ -357,6 +367,10 @@ class GuardedClient:
 
     async def close(self) -> None:
         """End what is under way and close everything. The session stays; `login` goes on with it."""
+        self._closed = True
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.wait([self._running])
         self._events.put_nowait(None)
         await self._guard.close()
         await self._device.api.close()
