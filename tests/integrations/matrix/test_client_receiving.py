@@ -341,6 +341,18 @@ async def test_closing_ends_the_events_and_the_guard(company: Company):
     assert mia.guard.closed
 
 
+async def test_closing_ends_what_runs(company: Company):
+    mia, leo = await company.enter("mia"), await company.enter("leo")
+    running, cancelled = (asyncio.create_task(partner.client.run()) for partner in (mia, leo))
+    await mia.client.sync_once()
+    async with asyncio.timeout(10):
+        await mia.client.close()
+        await running
+        cancelled.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled
+
+
 async def _collect(partner: Partner) -> list[Any]:
     return [event async for event in partner.client.events]
 
