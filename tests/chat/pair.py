@@ -112,10 +112,10 @@ class PairedClient:
             self.peer.happen(replace(event, own=False, verdict=judged, data=kept))
         return Sent(event.event_id, found)
 
-    def accept_new_identity(self, user_id: str) -> None:
+    def accept_new_identity(self, user_id: str, *, shown: str | None = None) -> None:
         if isinstance(self.failure, TutelaError):
             raise self.failure
-        self.log.append(f"accept {user_id}")
+        self.log.append(f"accept {user_id} {shown}")
 
     def identity_changed(self, user_id: str) -> None:
         """As the real client does: a notice of its own, with no id and no time."""

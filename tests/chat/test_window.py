@@ -187,7 +187,7 @@ async def test_a_changed_identity_is_accepted_once_at_its_newest_notice():
     both.mia.failure = None
     both.mias.accept(newest)
     both.mias.accept(newest)
-    assert both.mia.log == ["accept @leo:example.org"]
+    assert both.mia.log == ["accept @leo:example.org m6Vq PZ1x 8TtE nWc3"]
 
 
 async def test_a_message_takes_the_place_of_the_one_that_waited_for_it():

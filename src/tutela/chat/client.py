@@ -34,8 +34,8 @@ class ChatClient(Protocol):
         """Check a picture and, unless it is held, send it."""
         ...
 
-    def accept_new_identity(self, user_id: str) -> None:
-        """Accept the identity that `user_id` publishes now."""
+    def accept_new_identity(self, user_id: str, *, shown: str | None = None) -> None:
+        """Accept the identity that `user_id` publishes now, if its fingerprint is the one that was shown."""
         ...
 
 

@@ -206,11 +206,12 @@ class Window:
     def accept(self, entry: str) -> None:
         """Accept somebody's changed identity, as the user asks at the newest notice of it."""
         event = self.find(entry)
-        if event is None or event.event_id not in acceptable(self.events, accepted=self.accepted):
+        if not isinstance(event, Notice) or event.event_id not in acceptable(self.events, accepted=self.accepted):
             return
         self.failure = ""
         try:
-            self.client.accept_new_identity(event.sender)
+            # Only the key whose fingerprint was shown, whatever the homeserver says by now.
+            self.client.accept_new_identity(event.sender, shown=event.fingerprint)
         except TutelaError as error:
             log.warning("a new identity was not accepted: %s", error)
             self.failure = _NOT_ACCEPTED
