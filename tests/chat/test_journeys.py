@@ -158,7 +158,7 @@ async def test_a_changed_identity_is_told_and_can_be_accepted(running: Running):
     (address,) = re.findall(r'action="(accept/[^"]+)"', html)
     html = (await running.mia.post(address)).text
     assert "accept/" not in html
-    assert running.pair.mia.log == ["accept @leo:example.org"]
+    assert running.pair.mia.log == ["accept @leo:example.org m6Vq PZ1x 8TtE nWc3"]
 
 
 async def test_a_failure_is_said_where_one_writes(running: Running):
