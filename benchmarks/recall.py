@@ -52,7 +52,7 @@ def crop(image: Image.Image, share: float) -> Image.Image:
     return image.crop((x, y, image.width - x, image.height - y))
 
 
-#: DESIGN's nine ordinary edits, and two crops beyond them.
+#: Nine ordinary edits, and three beyond them.
 ORDINARY: dict[str, Callable[[Image.Image], bytes]] = {
     "JPEG quality 30": lambda i: file_of(i, 30),
     "half size": lambda i: file_of(scaled(i, 0.5)),
