@@ -141,8 +141,9 @@ class _Pages:
         title = f"{mark} [bold]{self._number}. {escape(told.title)}[/]"
         self._console.print(f"{title}  [dim]{told.milliseconds / 1000:.1f} s[/]")
         for line in told.lines:
-            self._console.print(Padding(escape(line), (0, 0, 0, 5)))
-        self._console.print(Padding(f"[italic cyan]Why it matters: {escape(told.why)}[/]", (0, 0, 1, 5)))
+            self._console.print(Padding(escape(line), (0, 0, 0, 5), expand=False))
+        self._console.print(Padding(f"[italic cyan]Why it matters: {escape(told.why)}[/]", (0, 0, 0, 5), expand=False))
+        self._console.print()
 
     def closing(self, held: bool, seconds: float) -> None:
         if held:
