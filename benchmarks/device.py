@@ -24,7 +24,11 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "tests")]
 
 import numpy as np
-import pdqhash
+
+try:
+    import pdqhash
+except ModuleNotFoundError:
+    sys.exit("the peer is missing: pip install pdqhash (on Linux it needs a C++ compiler)")
 from PIL import Image
 from skimage import data
 

@@ -25,7 +25,11 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import pdqhash
+
+try:
+    import pdqhash
+except ModuleNotFoundError:
+    sys.exit("the peer is missing: pip install pdqhash (on Linux it needs a C++ compiler)")
 from PIL import Image, ImageEnhance, ImageFilter
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))

@@ -1,8 +1,6 @@
 """PDQ, the open perceptual hash of a picture: 256 bits, a quality, and how sure each bit is.
 
-Computed by the `pdqhash` package, which wraps Meta's C++ reference (ThreatExchange, `pdq/cpp`; the algorithm is in
-its `hashing.pdf`): luma, two passes of a box filter along each axis, 64 x 64 samples, the discrete cosine transform,
-its 16 x 16 lowest frequencies without the constant, each compared with their median.
+The hash that HMA, ThreatExchange, StopNCII and NCMEC's sharing carry (Meta, 2019). `hashing` computes it from pixels.
 """
 
 from __future__ import annotations
@@ -12,9 +10,9 @@ from functools import cached_property
 from typing import Final
 
 import numpy as np
-import pdqhash
 from numpy.typing import NDArray
 
+from tutela.signals.image import hashing
 from tutela.signals.image.errors import FeaturelessPicture
 
 BITS: Final = 256
@@ -70,15 +68,12 @@ class Pdq:
 def pdq_from_pixels(pixels: NDArray[np.uint8]) -> Pdq:
     """Return the PDQ hash of decoded pixels: (rows, columns, 3) in RGB, or (rows, columns) in grey.
 
-    Bit for bit what `pdqhash`, and so HMA, compute. Meta's own program rounds luma differently in its last place: the
-    two agree on photographs, and may differ where bits are chance (flat pictures, and some less than 24 pixels wide).
+    Bit for bit what the package `pdqhash`, and so HMA, computes. Meta's own program rounds luma differently in its last
+    place: the two agree on photographs, and may differ where bits are chance (flat and very narrow pictures).
     """
     if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3):
         raise ValueError(f"expected grey or RGB bytes, got {pixels.dtype} of shape {pixels.shape}")
     if min(pixels.shape[:2]) < _MIN_SIDE:
         return Pdq(np.zeros(BITS), 0)
-    # The wrapper passes memory on as rows whatever the strides say, so it must get rows.
-    rows = np.ascontiguousarray(pixels)
-    rgb = rows if rows.ndim == 3 else np.broadcast_to(rows[..., np.newaxis], (*rows.shape, 3))
-    coefficients, quality = pdqhash.compute_float(rgb)
-    return Pdq(coefficients.astype(np.float64), int(quality))
+    coefficients, quality = hashing.frequencies(pixels)
+    return Pdq(coefficients.reshape(-1)[::-1].astype(np.float64), quality)

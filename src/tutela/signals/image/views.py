@@ -24,6 +24,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tutela.signals.image import hashing
 from tutela.signals.image.decode import SIDE, Luma
 from tutela.signals.image.pdq import Pdq
 
@@ -34,9 +35,6 @@ PADS: Final[dict[str, float]] = {"normalised": 0.0, "pad-1": 0.01, "pad-2.5": 0.
 PLAIN: Final = ("normalised",)
 SHIPPED: Final = ("normalised", "pad-1", "pad-2.5")
 WIDE: Final = ("normalised", "pad-1", "pad-2.5", "pad-4.5")
-
-_CELLS: Final = 64
-_FREQUENCIES: Final = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,20 +55,14 @@ def _pdq(pixels: NDArray[np.float64], pad: float) -> Pdq:
     sampling = _sampling(pad)
     cells = sampling @ pixels @ sampling.T
     frequencies = _cosines() @ cells @ _cosines().T
-    return Pdq(frequencies.reshape(-1)[::-1], _quality(cells))
-
-
-def _quality(cells: NDArray[np.float64]) -> int:
-    """PDQ's quality: the sum of visible gradients, in hundredths of the range, each cut to a whole number."""
-    gradients = (np.diff(cells, axis=axis) * 100 / 255 for axis in (0, 1))
-    return min(100, sum(int(np.abs(gradient).astype(np.int64).sum()) for gradient in gradients) // 90)
+    return Pdq(frequencies.reshape(-1)[::-1], hashing.quality(cells))
 
 
 @lru_cache
 def _sampling(pad: float) -> NDArray[np.float64]:
     """The matrix (64, 512) that samples one axis, extended at each end by `pad` of its length."""
-    cell = (1 + 2 * pad) / _CELLS
-    centres = (np.arange(_CELLS) + 0.5) * cell - pad
+    cell = (1 + 2 * pad) / hashing.CELLS
+    centres = (np.arange(hashing.CELLS) + 0.5) * cell - pad
     edges = np.arange(SIDE + 1) / SIDE
     # What a triangle of unit area has to the left of each pixel's edges; outside the picture its border is repeated.
     left_of = _triangle_cdf((edges - centres[:, np.newaxis]) / cell)
@@ -87,6 +79,6 @@ def _triangle_cdf(x: NDArray[np.float64]) -> NDArray[np.float64]:
 @lru_cache
 def _cosines() -> NDArray[np.float64]:
     """PDQ's part (16, 64) of the discrete cosine transform: frequencies 1 to 16."""
-    frequency = np.arange(1, _FREQUENCIES + 1)[:, np.newaxis]
-    place = 2 * np.arange(_CELLS) + 1
-    return np.asarray(np.sqrt(2 / _CELLS) * np.cos(np.pi / (2 * _CELLS) * frequency * place))
+    frequency = np.arange(1, hashing.FREQUENCIES + 1)[:, np.newaxis]
+    place = 2 * np.arange(hashing.CELLS) + 1
+    return np.asarray(np.sqrt(2 / hashing.CELLS) * np.cos(np.pi / (2 * hashing.CELLS) * frequency * place))
