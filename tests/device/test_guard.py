@@ -140,6 +140,45 @@ async def test_every_check_looks_the_same_to_the_provider(device: Device):
     assert {r.account for r in device.stage.records if "evaluate" in (r.route or "")} == {f"@mia:{SERVER}"}
 
 
+async def test_a_cover_check_comes_with_the_same_requests_as_a_check_of_a_picture(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+):
+    """After hours of silence a check first looks for a new epoch and signs in anew; so does a cover check."""
+    seen = []
+    for cover in (False, True):
+        async with device.guard() as guard:
+            monkeypatch.setattr("tutela.device.guard._UPDATE_SECONDS", -1.0)
+            device.stage.records.clear()
+            await (guard.cover_check() if cover else guard.check_outgoing(LISTED))
+            seen.append([(r.method, r.route, r.status, r.bytes_in) for r in device.stage.records])
+            monkeypatch.undo()
+    assert seen[0] == seen[1]
+    assert len(seen[0]) == 3
+
+
+async def test_cover_checks_come_by_themselves_and_outlast_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    policy = Policy(**{f: getattr(POLICY, f) for f in POLICY.__struct_fields__} | {"cover_checks_per_day": 6})
+    monkeypatch.setattr("tutela.device.cover.next_delay", lambda per_day, random: 0.01 if per_day == 6 else None)
+    async with device_of(tmp_path, epoch_of(LISTED, policy=policy)) as device:
+        device.tokens_work = False
+        async with device.guard(), asyncio.timeout(30):
+            while len(device.signed_in) < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            device.tokens_work = True
+            while len(device.checks) < 3:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+
+async def test_a_client_that_cannot_sign_in_leaves_pictures_unchecked(device: Device, monkeypatch: pytest.MonkeyPatch):
+    async def broken() -> SignIn:
+        raise RuntimeError("the homeserver is away")
+
+    monkeypatch.setattr(device, "sign_in", broken)
+    async with device.guard() as guard:
+        verdict = await guard.check_outgoing(LISTED)
+        assert (verdict.outcome, verdict.reason) == (Outcome.UNCHECKED, Reason.UNREACHABLE)
+
+
 async def test_a_check_starts_when_a_picture_is_chosen_and_is_used_once(device: Device):
     async with device.guard() as guard:
         guard.choose(LISTED)

@@ -91,7 +91,10 @@ class ProviderClient:
         async with self._signing_in:
             if self._session is not None and self._session != stale:
                 return self._session
-            token = await self._sign_in()
+            try:
+                token = await self._sign_in()
+            except Exception as error:  # the client's own code, which may raise anything
+                raise ProviderUnreachable(f"signing in failed: the client got no token ({error})") from error
             answer = await self._fetch(
                 "POST",
                 "/v1/session",

@@ -12,11 +12,14 @@ import hashlib
 import logging
 import secrets
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 import httpx
+import numpy as np
+from numpy.typing import NDArray
 
 from tutela.device import cover
 from tutela.device.client import ProviderClient, SignInCallback
@@ -178,16 +181,14 @@ class Guard:
         return await self._verdict(picture, Direction.INCOMING)
 
     async def cover_check(self) -> None:
-        """Make one check of nothing, which nobody else can tell from a check of a picture.
+        """Make one check of nothing, which nobody else can tell from a check of a picture, nor by what comes with it.
 
         Raises:
             DeviceError: there is no epoch yet, or the provider cannot be reached or believed.
         """
-        epoch = self._epoch
-        if epoch is None:
+        await self._look_for_update()
+        if await self._ask([]) is None:
             raise DeviceError("no epoch has been accepted yet")
-        pending = await asyncio.to_thread(prepare, [], epoch.manifest.parameters, bytes.fromhex(epoch.key.public))
-        await self._evaluated(pending, epoch)
 
     async def close(self) -> None:
         """End what is under way and close the profile."""
@@ -211,7 +212,7 @@ class Guard:
     async def _verdict(self, picture: bytes, direction: Direction) -> Verdict:
         try:
             async with asyncio.timeout(self._seconds):
-                hits, epoch = await self._check(picture)
+                found = await self._check(picture)
         except TimeoutError:
             return self._unchecked(direction, Reason.UNREACHABLE, "the check took too long")
         except Exception as error:  # the messenger must go on, whatever happened here
@@ -219,23 +220,29 @@ class Guard:
             if reason is Reason.INTERNAL:
                 log.exception("a check failed")
             return self._unchecked(direction, reason, str(error))
-        if epoch is None or hits is None:
+        if found is None:
             return self._unchecked(direction, Reason.NO_LIST, "no epoch has been accepted on this device yet")
-        return _found(hits, epoch, direction)
+        return _found(*found, direction)
 
-    async def _check(self, picture: bytes) -> tuple[Hits | None, Epoch | None]:
+    async def _check(self, picture: bytes) -> tuple[Hits, Epoch] | None:
         await self._look_for_update()
-        epoch = self._epoch
-        if epoch is None:
-            return None, None
+        if self._epoch is None:
+            return None
         try:
             views = await self._decoder.margins(picture)
         except DecoderFailed:
             # Somebody who watches the traffic sees a check all the same.
             with contextlib.suppress(TutelaError):
-                await self.cover_check()
+                await self._ask([])
             raise
+        return await self._ask(views)
+
+    async def _ask(self, views: Sequence[NDArray[np.float64]]) -> tuple[Hits, Epoch] | None:
+        """Have the margins of a picture's views checked, or nothing at all; `None` while there is no epoch."""
         for last_try in (False, True):
+            epoch = self._epoch
+            if epoch is None:
+                return None
             public = bytes.fromhex(epoch.key.public)
             pending = await asyncio.to_thread(prepare, views, epoch.manifest.parameters, public)
             try:
@@ -245,8 +252,6 @@ class Guard:
                     raise
             # The key was rotated while this device slept: one update, then once more.
             await self.update()
-            epoch = self._epoch
-            assert epoch is not None
         raise AssertionError("unreachable")  # pragma: no cover
 
     async def _evaluated(self, pending: PendingCheck, epoch: Epoch) -> Hits:
@@ -276,7 +281,7 @@ class Guard:
             await asyncio.sleep(delay)
             try:
                 await self.cover_check()
-            except TutelaError as error:
+            except Exception as error:  # the next one must come, whatever happened to this one
                 log.info("a cover check failed: %s", error)
 
     def _unchecked(self, direction: Direction, reason: Reason, detail: str) -> Verdict:
