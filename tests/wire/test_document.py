@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tutela.wire import document
 from tutela.wire.errors import MalformedMessage, OversizedMessage
+from tutela.wire.manifest import Parameters
 from tutela.wire.session import SignIn
 from tutela.wire.submission import Item, ListClass, Submission
 
@@ -83,3 +84,10 @@ def test_malformed_hashes(pdq: str):
     data = msgspec.json.encode({"pdq": pdq, "quality": 90, "verified_by": []}, order="sorted")
     with pytest.raises(MalformedMessage):
         document.decode(data, Item, limit=1000)
+
+
+@pytest.mark.parametrize("bits", [39, 65])
+def test_bands_are_no_shorter_than_a_leaked_key_allows(bits: int):
+    data = msgspec.json.encode({"bands": 3, "band_bits": bits, "bands_needed": 2, "batch": 288}, order="sorted")
+    with pytest.raises(MalformedMessage):
+        document.decode(data, Parameters, limit=1000)

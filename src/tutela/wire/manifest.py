@@ -68,7 +68,8 @@ class Parameters(Document, frozen=True):
     """How pictures are turned into bands and probes. See `matching.bands` and `matching.probes`."""
 
     bands: Annotated[int, msgspec.Meta(ge=1, le=16)]
-    band_bits: Annotated[int, msgspec.Meta(ge=32, le=64)]
+    band_bits: Annotated[int, msgspec.Meta(ge=40, le=64)]
+    """At least 40: if the key leaks, each position costs some 800 core-days to enumerate, against three at 32."""
     bands_needed: Annotated[int, msgspec.Meta(ge=1, le=16)]
     batch: Annotated[int, msgspec.Meta(ge=1, le=2048)]
     """Elements in every check, padding included."""
