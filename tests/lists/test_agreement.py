@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 
 from harness.epochs import CREATED, make_signer
 from tutela.lists import agreement, defaults
+from tutela.lists.evaluation import inputs_of
 from tutela.lists.submission import Chain, replay, seal
+from tutela.matching.bands import bits_of_hex
+from tutela.matching.shield import scheme_of
 from tutela.wire.manifest import Agreement
 from tutela.wire.submission import Item, ListClass
 
@@ -52,16 +55,34 @@ def rule(**changes: Any) -> Agreement:
     return msgspec.structs.replace(defaults.AGREEMENT, **changes)
 
 
+SCHEME = scheme_of(defaults.PARAMETERS)
+
+
+def listed_hashes(chains: list[Chain], rule: Agreement) -> dict[ListClass, frozenset[str]]:
+    """What is listed, without saying which bands of it."""
+    found = agreement.listed(chains, rule, SCHEME)
+    return {list_class: frozenset(item[:64] for item in items) for list_class, items in found.items()}
+
+
+def pattern(pdq: str, band: int) -> tuple[bool, ...]:
+    return tuple(bits_of_hex(pdq)[SCHEME.positions(band)].tolist())
+
+
 def naive(chains: list[Chain], rule: Agreement) -> dict[ListClass, set[str]]:
-    """The rule as it is documented, pair by pair."""
+    """The rule as it is documented, pair by pair and band by band."""
     everything = [(c.authority, h) for c in chains for h in c.standing[ListClass.AGREED]]
-    agreed = set()
+    agreed = {}
     for _, pdq in everything:
-        who = {a for a, other in everything if (int(pdq, 16) ^ int(other, 16)).bit_count() <= rule.same_item_distance}
-        if len(who) >= rule.authorities and len({a.jurisdiction for a in who}) >= rule.jurisdictions:
-            agreed.add(pdq)
+        near = [(a, h) for a, h in everything if (int(pdq, 16) ^ int(h, 16)).bit_count() <= rule.same_item_distance]
+        mask = 0
+        for band in range(SCHEME.bands):
+            who = {a for a, h in near if pattern(h, band) == pattern(pdq, band)}
+            if len(who) >= rule.authorities and len({a.jurisdiction for a in who}) >= rule.jurisdictions:
+                mask |= 1 << band
+        if mask:
+            agreed[pdq] = pdq if mask == 63 else f"{pdq}/{mask:x}"
     attested = {h for c in chains for h in c.standing[ListClass.ATTESTED]}
-    return {ListClass.AGREED: agreed, ListClass.ATTESTED: attested - agreed}
+    return {ListClass.AGREED: set(agreed.values()), ListClass.ATTESTED: attested - agreed.keys()}
 
 
 NEAR = st.sets(st.integers(0, 40), max_size=20).map(lambda bits: flipped(*bits))
@@ -80,60 +101,85 @@ def test_the_rule_is_what_it_says_in_any_order(
     vouches: list[set[str]], attested: list[set[str]], the_rule: Agreement, order: list[int]
 ) -> None:
     chains = chains_of(vouches, attested)
-    listed = agreement.listed(chains, the_rule)
+    listed = agreement.listed(chains, the_rule, SCHEME)
     assert listed == naive(chains, the_rule)
-    assert agreement.listed([chains[i] for i in order], the_rule) == listed
+    assert agreement.listed([chains[i] for i in order], the_rule, SCHEME) == listed
+
+
+@settings(deadline=None)
+@given(VOUCHES, RULES)
+def test_no_authority_alone_puts_any_entry_into_the_filter(vouches: list[set[str]], the_rule: Agreement) -> None:
+    """Not even by variants of what another one vouches for: every entry is in hashes of two jurisdictions."""
+    chains = chains_of(vouches)
+    entries = set(inputs_of(sorted(agreement.listed(chains, the_rule, SCHEME)[ListClass.AGREED]), SCHEME))
+    held = {chain.authority.jurisdiction: set() for chain in chains}
+    for chain in chains:
+        held[chain.authority.jurisdiction] |= set(inputs_of(sorted(chain.standing[ListClass.AGREED]), SCHEME))
+    for entry in entries:
+        assert sum(entry in theirs for theirs in held.values()) >= 2
+
+
+def test_a_crafted_variant_of_anothers_item_lists_none_of_its_own_bits() -> None:
+    """The attack: copy a target's band into an honest hash, 15 bits at most, once for each band."""
+    honest = flipped()
+    positions = [255 - int(p) for p in SCHEME.positions(2)[:15]]
+    crafted = flipped(*positions)
+    listed = agreement.listed(chains_of([{honest}, {crafted}]), rule(), SCHEME)[ListClass.AGREED]
+    assert listed == {f"{honest}/3b", f"{crafted}/3b"}  # every band but number 2
+    entries = inputs_of(sorted(listed), SCHEME)
+    assert SCHEME.entry(2, int(SCHEME.patterns(bits_of_hex(crafted))[2])) not in entries
+    assert entries == inputs_of([f"{honest}/3b"], SCHEME)
 
 
 def test_one_vouch_is_not_enough() -> None:
     chains = chains_of([{flipped()}, set()])
-    assert agreement.listed(chains, rule())[ListClass.AGREED] == frozenset()
+    assert listed_hashes(chains, rule())[ListClass.AGREED] == frozenset()
 
 
 def test_two_authorities_of_one_jurisdiction_are_not_enough() -> None:
     chains = chains_of([set(), {flipped()}, {flipped()}])
-    assert agreement.listed(chains, rule())[ListClass.AGREED] == frozenset()
+    assert listed_hashes(chains, rule())[ListClass.AGREED] == frozenset()
 
 
 def test_two_authorities_of_two_jurisdictions_are_enough() -> None:
     chains = chains_of([{flipped()}, {flipped()}])
-    assert agreement.listed(chains, rule())[ListClass.AGREED] == {flipped()}
+    assert listed_hashes(chains, rule())[ListClass.AGREED] == {flipped()}
 
 
 def test_one_authority_with_two_near_hashes_is_still_one() -> None:
     chains = chains_of([{flipped(), flipped(1)}, set()])
-    assert agreement.listed(chains, rule())[ListClass.AGREED] == frozenset()
+    assert listed_hashes(chains, rule())[ListClass.AGREED] == frozenset()
 
 
 def test_near_hashes_are_one_item_up_to_the_distance_and_not_beyond() -> None:
     near, far = flipped(*range(15)), flipped(*range(16))
-    assert agreement.listed(chains_of([{flipped()}, {near}]), rule())[ListClass.AGREED] == {flipped(), near}
-    assert agreement.listed(chains_of([{flipped()}, {far}]), rule())[ListClass.AGREED] == frozenset()
+    assert listed_hashes(chains_of([{flipped()}, {near}]), rule())[ListClass.AGREED] == {flipped(), near}
+    assert listed_hashes(chains_of([{flipped()}, {far}]), rule())[ListClass.AGREED] == frozenset()
 
 
 def test_a_chain_of_near_hashes_does_not_join_its_ends() -> None:
     """a ~ b ~ c with a and c far apart: what only c's authority vouches for beyond b's reach is not listed."""
     a, b, c, d = flipped(), flipped(*range(15)), flipped(*range(30)), flipped(*range(45))
-    listed = agreement.listed(chains_of([{a}, {b, c, d}]), rule())[ListClass.AGREED]
+    listed = listed_hashes(chains_of([{a}, {b, c, d}]), rule())[ListClass.AGREED]
     assert listed == {a, b}
 
 
 def test_an_attested_feed_does_not_count_as_a_vouch() -> None:
     chains = chains_of([{flipped()}, set()], [set(), {flipped()}])
-    listed = agreement.listed(chains, rule())
+    listed = listed_hashes(chains, rule())
     assert listed == {ListClass.AGREED: frozenset(), ListClass.ATTESTED: {flipped()}}
 
 
 def test_what_is_agreed_and_attested_is_agreed_only() -> None:
     chains = chains_of([{flipped()}, {flipped()}], [{flipped(), flipped(1)}, set()])
-    listed = agreement.listed(chains, rule())
+    listed = listed_hashes(chains, rule())
     assert listed == {ListClass.AGREED: {flipped()}, ListClass.ATTESTED: {flipped(1)}}
 
 
 def test_what_falls_below_a_stricter_rule_does_not_count() -> None:
     chains = chains_of([{flipped()}, {flipped()}], [{flipped(1)}, set()], aurora=60)
-    assert agreement.listed(chains, rule(minimum_quality=60))[ListClass.AGREED] == {flipped()}
-    stricter = agreement.listed(chains, rule(minimum_quality=61))
+    assert listed_hashes(chains, rule(minimum_quality=60))[ListClass.AGREED] == {flipped()}
+    stricter = listed_hashes(chains, rule(minimum_quality=61))
     assert stricter == {ListClass.AGREED: frozenset(), ListClass.ATTESTED: frozenset()}
 
 

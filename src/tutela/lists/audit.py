@@ -199,7 +199,7 @@ def _chains_of(manifest: Manifest, held: Held) -> tuple[list[Chain], tuple[str, 
 
 
 def _check_lists(manifest: Manifest, chains: Sequence[Chain], files: EpochFiles) -> Mapping[ListClass, frozenset[str]]:
-    listed = agreement.listed(chains, manifest.agreement)
+    listed = agreement.listed(chains, manifest.agreement, scheme_of(manifest.parameters))
     for bound in manifest.lists:
         expected = canonical.encode(bound.list_class, listed[bound.list_class])
         given = files.list_file(bound.list_class)
@@ -221,7 +221,7 @@ def _list_difference(
     except errors.MalformedList as error:
         return errors.ListMismatch(f"the {list_class} list file is not canonical: {error.message}")
     for item in sorted(items - expected):
-        support = agreement.supports(chains, manifest.agreement).get(item)
+        support = agreement.supports(chains, manifest.agreement).get(item[:64])
         if list_class is ListClass.AGREED and support is not None:
             return errors.OneVouchOnly(
                 f"the hash {item} is listed, but only {', '.join(sorted(support.all))} "

@@ -1,14 +1,16 @@
 """The canonical list file: one sequence of bytes for one set of hashes.
 
-A header line `tutela-list-1 <class>`, then the hashes in ascending order, lower case, one a line, each line ended by
-a single line feed. Its plain SHA-256 is the list's digest, so `sha256sum agreed.list` checks it.
+A header line `tutela-list-1 <class>`, then the items in ascending order, one a line, each line ended by a single line
+feed. An item is a hash in lower-case hexadecimal; where only some of its bands are agreed, `/` and those bands follow,
+as a hexadecimal number whose bit b stands for band b. The file's plain SHA-256 is the list's digest, so
+`sha256sum agreed.list` checks it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from itertools import pairwise
 from typing import Final
 
@@ -16,7 +18,25 @@ from tutela.lists.errors import MalformedList
 from tutela.wire.submission import ListClass
 
 VERSION: Final = "tutela-list-1"
-_LINE: Final = re.compile(r"[0-9a-f]{64}")
+_LINE: Final = re.compile(r"([0-9a-f]{64})(?:/([1-9a-f][0-9a-f]{0,3}))?")
+
+
+def item(pdq: str, bands: Collection[int], of: int) -> str:
+    """Return the item that lists these bands of a hash, out of `of`."""
+    return pdq if len(bands) == of else f"{pdq}/{sum(1 << band for band in bands):x}"
+
+
+def hash_and_bands(item: str, of: int) -> tuple[str, frozenset[int]]:
+    """Return an item's hash and which of its `of` bands are listed.
+
+    Raises:
+        MalformedList: no item, or one that names other bands.
+    """
+    match = _LINE.fullmatch(item)
+    mask = int(match[2], 16) if match and match[2] else (1 << of) - 1
+    if match is None or mask >> of or (match[2] and mask == (1 << of) - 1):
+        raise MalformedList(f"{item!r:.80} is no item of a list with {of} bands")
+    return match[1], frozenset(band for band in range(of) if mask >> band & 1)
 
 
 def encode(list_class: ListClass, hashes: Iterable[str]) -> bytes:

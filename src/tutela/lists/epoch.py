@@ -105,7 +105,7 @@ def build(
         )
     number = previous.manifest.epoch + 1 if previous else 1
     current = voprf.key_id(keys.current.public)
-    listed = agreement.listed(chains, settings.agreement)
+    listed = agreement.listed(chains, settings.agreement, scheme_of(settings.parameters))
     before = kept_layers(previous, settings.parameters)
     layers = segments.plan(
         tuple(before),

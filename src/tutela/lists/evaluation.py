@@ -22,6 +22,7 @@ from typing import Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tutela.lists.canonical import hash_and_bands
 from tutela.lists.errors import MalformedEvaluation, OtherKey, WrongProof
 from tutela.matching import fuse, voprf
 from tutela.matching.bands import BandScheme, bits_of_many
@@ -79,9 +80,15 @@ class Evaluation:
 
 
 def inputs_of(items: Sequence[str], scheme: BandScheme) -> list[bytes]:
-    """Return the distinct band entries of hashes in hexadecimal, by band, then by pattern."""
-    patterns = scheme.patterns(bits_of_many(list(items)))
-    return [scheme.entry(band, p) for band in range(scheme.bands) for p in np.unique(patterns[:, band]).tolist()]
+    """Return the distinct band entries of a list's items, by band, then by pattern."""
+    parted = [hash_and_bands(item, scheme.bands) for item in items]
+    patterns = scheme.patterns(bits_of_many([pdq for pdq, _ in parted]))
+    listed = np.array([[band in bands for band in range(scheme.bands)] for _, bands in parted], dtype=np.bool_)
+    return [
+        scheme.entry(band, p)
+        for band in range(scheme.bands)
+        for p in np.unique(patterns[listed[:, band], band] if len(parted) else patterns[:, band]).tolist()
+    ]
 
 
 def evaluate(

@@ -55,7 +55,8 @@ class Agreement(Document, frozen=True):
     """When a hash is listed, and what makes two hashes the same item.
 
     A hash h is listed when the hashes within `same_item_distance` (Hamming, PDQ) of it, itself included, were
-    submitted by at least `authorities` authorities of at least `jurisdictions` jurisdictions.
+    submitted by at least `authorities` authorities of at least `jurisdictions` jurisdictions; and of it, those bands
+    whose very pattern that many of them submitted.
     """
 
     authorities: Small
