@@ -109,6 +109,9 @@ BAD_ENCODINGS = [
 ]
 
 
+BAD_ENCODINGS.append((voprf.hash_to_group(b"a")[:-1] + bytes([voprf.hash_to_group(b"a")[-1] | 0x80])).hex())
+
+
 @pytest.mark.parametrize("encoding", BAD_ENCODINGS)
 def test_bad_elements_are_refused_everywhere(encoding: str):
     bad = bytes.fromhex(encoding)

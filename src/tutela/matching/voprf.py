@@ -92,7 +92,7 @@ def check_public_key(public: bytes) -> None:
 
 def check_element(element: bytes) -> None:
     """Raise `InvalidElement` unless `element` is the canonical encoding of a non-identity element."""
-    if len(element) != ELEMENT_BYTES or element == _IDENTITY:
+    if len(element) != ELEMENT_BYTES or element == _IDENTITY or element[-1] & 0x80:
         raise InvalidElement("not a non-identity element of ristretto255")
     if not sodium.is_element(element):
         raise InvalidElement("not a non-identity element of ristretto255")
@@ -250,7 +250,8 @@ def _check_batch(elements: Sequence[bytes]) -> None:
 
 def _multiply(scalar: bytes, element: bytes) -> bytes:
     """Scalar multiplication; refuses what is not an element, the identity, and a zero scalar."""
-    if len(element) != ELEMENT_BYTES:
+    # libsodium ignores the highest bit; RFC 9496 (section 4.3.1) refuses it, or one point would have two encodings.
+    if len(element) != ELEMENT_BYTES or element[-1] & 0x80:
         raise InvalidElement("not a non-identity element of ristretto255")
     try:
         product: bytes = sodium.multiply(scalar, element)
