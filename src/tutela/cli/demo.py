@@ -47,7 +47,7 @@ def demo(keep: bool, as_json: bool) -> None:
       tutela demo --json     one line for each step, for machines
     """
     logging.basicConfig(level=logging.CRITICAL)
-    show = _Lines() if as_json else _Pages()
+    show = _Lines() if as_json else _Pages(keep=keep)
     with _stoppable(), contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
         if asyncio.run(_play(show, keep=keep)):
             return
@@ -99,6 +99,8 @@ def _stoppable() -> Iterator[None]:
         raise KeyboardInterrupt
 
     before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    # Started in the background by a script, SIGINT is ignored unless we say otherwise.
+    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     finally:
@@ -122,7 +124,8 @@ def _lay_out_pictures(folder: Path) -> Path:
 class _Pages:
     """Tells the story to a person."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, keep: bool) -> None:
+        self._keep = keep
         self._console = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
         self._number = 0
 
@@ -150,7 +153,8 @@ class _Pages:
             self._console.print(f"[bold green]All {self._number} steps held[/], in {seconds:.0f} s.")
         else:
             self._console.print("[bold red]A step did not hold.[/] `tutela doctor` tells what may be missing here.")
-        self._console.print("[dim]To play the child yourself: [/][bold]make run KEEP=1[/]\n")
+        if not self._keep:
+            self._console.print("[dim]To play the child yourself: [/][bold]make run KEEP=1[/]\n")
 
     def links(self, links: Links, folder: Path) -> None:
         print_ = self._console.print
@@ -159,6 +163,7 @@ class _Pages:
         print_(f"  Mia's window alone (the child):          {links.windows[0]}", soft_wrap=True)
         print_(f"  Leo's window alone:                      {links.windows[1]}", soft_wrap=True)
         print_(f"  pictures to send, some of them listed:   {folder}", soft_wrap=True)
+        print_("  (fjord*.jpg are listed, the others are not; one organisation alone vouches for island.jpg)")
         print_("Ctrl-C ends it and removes everything.")
 
     def stopped(self) -> None:

@@ -9,7 +9,7 @@ from typing import Final, Self
 
 import httpx
 
-from tutela.device.errors import ProviderRefused, ProviderUnreachable, UntrustedAnswer
+from tutela.device.errors import DeviceError, ProviderRefused, ProviderUnreachable, UntrustedAnswer
 from tutela.wire import document, limits
 from tutela.wire.check import response_bytes
 from tutela.wire.errors import WireError
@@ -35,6 +35,8 @@ class ProviderClient:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """Speak to the provider at `base_url`; `sign_in` fetches a fresh OpenID token from the homeserver."""
+        if not base_url.startswith(("http://", "https://")):
+            raise DeviceError(f"{base_url!r:.200} is no address of a provider", hint="Write https://… in front.")
         self._sign_in = sign_in
         self._seconds = seconds
         # No environment: a proxy variable must not be able to redirect a child's checks.
@@ -92,7 +94,8 @@ class ProviderClient:
             if self._session is not None and self._session != stale:
                 return self._session
             try:
-                token = await self._sign_in()
+                async with asyncio.timeout(self._seconds):
+                    token = await self._sign_in()
             except Exception as error:  # the client's own code, which may raise anything
                 raise ProviderUnreachable(f"signing in failed: the client got no token ({error})") from error
             answer = await self._fetch(

@@ -87,6 +87,7 @@ class Guard:
         self._updating = asyncio.Lock()
         self._updated_at: float | None = None
         self._chosen: OrderedDict[bytes, asyncio.Task[Verdict]] = OrderedDict()
+        self._update: asyncio.Task[None] | None = None
         self._cover: asyncio.Task[None] | None = None
 
     @classmethod
@@ -186,13 +187,18 @@ class Guard:
         Raises:
             DeviceError: there is no epoch yet, or the provider cannot be reached or believed.
         """
-        await self._look_for_update()
-        if await self._ask([]) is None:
+        try:
+            async with asyncio.timeout(self._seconds):
+                await self._look_for_update()
+                asked = await self._ask([])
+        except TimeoutError as error:
+            raise ProviderUnreachable("the cover check took too long") from error
+        if asked is None:
             raise DeviceError("no epoch has been accepted yet")
 
     async def close(self) -> None:
         """End what is under way and close the profile."""
-        tasks = [task for task in (self._cover, *self._chosen.values()) if task is not None]
+        tasks = [task for task in (self._cover, self._update, *self._chosen.values()) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -260,15 +266,23 @@ class Guard:
         return await asyncio.to_thread(pending.finish, response, epoch.layers)
 
     async def _look_for_update(self) -> None:
+        """Look for a new epoch if it is time; while one is held, in the background, for a check must not wait."""
         now = asyncio.get_running_loop().time()
-        if self._updated_at is not None and now - self._updated_at < _UPDATE_SECONDS:
-            return
+        if self._update is None or self._update.done():
+            if self._updated_at is not None and now - self._updated_at < _UPDATE_SECONDS:
+                return
+            self._updated_at = now
+            self._update = asyncio.create_task(self._try_update())
+        if self._epoch is None:
+            await asyncio.shield(self._update)
+
+    async def _try_update(self) -> None:
         try:
             await self.update()
-        except TutelaError as error:
+        except Exception as error:  # the messenger goes on with what it has
             log.info("no new epoch: %s", error)
-            if self._epoch is not None:
-                self._updated_at = now
+            if self._epoch is None:
+                self._updated_at = None
 
     async def _cover_checks(self) -> None:
         while True:

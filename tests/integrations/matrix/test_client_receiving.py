@@ -375,3 +375,15 @@ async def test_sending_while_it_runs(company: Company):
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+
+
+async def test_halves_of_characters_and_impossible_times_reach_no_page(company: Company):
+    mia, leo = await company.enter("mia"), await company.enter("leo")
+    room = await company.room(mia, leo)
+    await leo.send_raw(room, {"msgtype": "m.text", "body": "before \ud800 after"})
+    message = await mia.until(TextMessage)
+    assert message.text.encode() == b"before ? after"
+    for time in (2**53 - 1, -1, True, "yesterday", None):
+        head = receiving._head(room, {"event_id": "$e\udfff", "sender": leo.user_id, "origin_server_ts": time})
+        assert head is not None
+        assert (head["sent_at"], head["event_id"]) == (0, "$e?")

@@ -43,6 +43,8 @@ log = logging.getLogger("tutela.matrix")
 
 #: Messages asked for at once, and pages fetched to close a gap.
 PAGE: Final = 100
+#: The year 3000, in milliseconds.
+_LAST_TIME: Final = 32_503_680_000_000
 _PAGES: Final = 10
 #: Messages kept that wait for their keys.
 _WAITING: Final = 1000
@@ -84,7 +86,9 @@ class Receiver:
         for room_id, invite in _items(at(body, "rooms", "invite")):
             state = at(invite, "invite_state", "events")
             invited = read_invitation(room_id, device.user_id, state if isinstance(state, list) else ())
-            yield Invitation(room_id=room_id, event_id="", sender=invited.inviter, sent_at=0, name=invited.name)
+            yield Invitation(
+                room_id=room_id, event_id="", sender=_whole(invited.inviter), sent_at=0, name=_whole(invited.name)
+            )
         for room_id, joined in _items(at(body, "rooms", "join")):
             timeline = at(joined, "timeline")
             if since is not None and at(timeline, "limited") is True:
@@ -175,7 +179,7 @@ class Receiver:
         if not isinstance(kind, str) or not isinstance(text, str):
             return UnreadableMessage(**common, problem=Problem.MALFORMED)
         if kind in _TEXT_TYPES:
-            return TextMessage(**common, text=text)
+            return TextMessage(**common, text=_whole(text))
         if kind != "m.image":
             return UnreadableMessage(**common, problem=Problem.UNSUPPORTED)
         try:
@@ -195,7 +199,7 @@ class Receiver:
         held = None if verdict.action is Action.STOP else data
         filename = content.get("filename")
         return PictureMessage(
-            **common, filename=filename if isinstance(filename, str) else text, data=held, verdict=verdict
+            **common, filename=_whole(filename if isinstance(filename, str) else text), data=held, verdict=verdict
         )
 
     async def _picture(self, description: object) -> bytes:
@@ -241,10 +245,16 @@ def _head(room_id: str, raw: Any) -> dict[str, Any] | None:
         return None
     return {
         "room_id": room_id,
-        "event_id": event_id,
-        "sender": sender,
-        "sent_at": sent_at if isinstance(sent_at, int) else 0,
+        "event_id": _whole(event_id),
+        "sender": _whole(sender),
+        # The sender's homeserver says it, so it may be any number; what no calendar holds counts as unknown.
+        "sent_at": sent_at if type(sent_at) is int and 0 <= sent_at < _LAST_TIME else 0,
     }
+
+
+def _whole(text: str) -> str:
+    """Return text that can be written anywhere: JSON may hold halves of characters, which no encoding takes."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _notice(
