@@ -17,13 +17,15 @@ from PIL import Image
 from harness.epochs import MadeEpoch, make_keys, make_signer
 from harness.pictures import ATTESTED, LISTED, ORDINARY, POLICY, epoch_of, jpeg
 from harness.provider import SERVER, Stage, hold, staged
-from tutela.device import Direction, Guard, Outcome, Reason
+from tutela.device import Direction, Guard, Outcome, Reason, load_trust_root
 from tutela.device.decoder import Decoder
 from tutela.device.errors import DamagedProfile, DeviceError, ProviderUnreachable, UntrustedAnswer
+from tutela.device.profile import Profile
 from tutela.lists.keys import KeyRing
 from tutela.provider.server import running
 from tutela.provider.tampered import Lie, Tampered
 from tutela.signals.image import pdq_of_list_item
+from tutela.wire import document
 from tutela.wire.check import request_bytes, response_bytes
 from tutela.wire.manifest import Action, Policy, TrustRoot
 from tutela.wire.session import SignIn
@@ -340,6 +342,53 @@ async def test_a_slow_provider_costs_no_more_than_the_time_allowed(device: Devic
         device.tampered.lie = Lie.SLOW
         verdict = await guard.check_outgoing(LISTED)
         assert (verdict.outcome, verdict.reason) == (Outcome.UNCHECKED, Reason.UNREACHABLE)
+
+
+async def test_a_slow_update_does_not_hold_up_checks(device: Device, monkeypatch: pytest.MonkeyPatch):
+    async with device.guard(seconds=5) as guard:
+        monkeypatch.setattr("tutela.device.guard._UPDATE_SECONDS", -1.0)
+        device.tampered.lie, device.tampered.only = Lie.SLOW, "/v1/manifest"
+        for _ in range(3):
+            verdict = await guard.check_outgoing(LISTED)
+            assert (verdict.outcome, verdict.epoch) == (Outcome.STOP, 1)
+
+
+async def test_a_sign_in_that_never_ends_is_given_up(device: Device, monkeypatch: pytest.MonkeyPatch):
+    async def stuck() -> SignIn:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    real = device.sign_in
+    monkeypatch.setattr(device, "sign_in", stuck)
+    async with device.guard(seconds=1) as guard:
+        with pytest.raises(ProviderUnreachable):
+            await guard.cover_check()
+        guard._client._sign_in = real
+        guard._seconds = guard._client._seconds = 15
+        assert (await guard.check_outgoing(LISTED)).outcome is Outcome.STOP
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:8470", "", "ftp://provider.example"])
+async def test_what_is_no_address_is_refused_at_once(tmp_path: Path, address: str):
+    root = epoch_of(LISTED).trust_root
+
+    async def nobody() -> SignIn:
+        raise AssertionError
+
+    with pytest.raises(DeviceError, match="no address"):
+        await Guard.open(tmp_path, key=KEY, provider=address, trust_root=root, sign_in=nobody)
+    Profile(tmp_path, KEY).close()
+
+
+def test_a_trust_root_from_its_file(tmp_path: Path):
+    path = tmp_path / "root.json"
+    with pytest.raises(DeviceError, match="cannot be read"):
+        load_trust_root(path)
+    path.write_bytes(b"{}")
+    with pytest.raises(DeviceError, match="no trust root"):
+        load_trust_root(path)
+    path.write_bytes(document.encode(STRANGERS))
+    assert load_trust_root(path) == STRANGERS
 
 
 async def test_an_answer_that_does_not_end_is_cut_off(device: Device):

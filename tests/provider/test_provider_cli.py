@@ -9,8 +9,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from harness.epochs import CREATED, SIGNERS
-from harness.provider import PARAMETERS, small_epoch
+from harness.provider import PARAMETERS, make_settings, small_epoch
 from tutela.cli.main import main
+from tutela.cli.provider import _lacks
 from tutela.cli.provider import provider as group
 from tutela.lists.epoch import Settings
 from tutela.lists.workspace import Workspace
@@ -163,3 +164,13 @@ def test_every_command_explains_itself_with_an_example():
         assert "Example" in text
         assert f"tutela provider {name}" in text
         assert "--json" in text
+
+
+def test_serving_says_what_devices_will_miss(tmp_path: Path):
+    settings = make_settings(tmp_path, small_epoch(), homeservers={})
+    settings.trust_root.unlink()
+    assert [text.split(",")[-1] for text in _lacks(settings)] == [
+        " so nobody can sign in",
+        " so nothing can be published",
+        " so devices cannot check",
+    ]

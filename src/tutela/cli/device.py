@@ -16,8 +16,8 @@ from tutela.cli.console import JSON, Command, Group, answer, say
 from tutela.device.guard import Guard
 from tutela.device.profile import KEY_BYTES, write_atomically
 from tutela.device.rpc import MAX_LINE, RpcServer
+from tutela.device.trust import load_trust_root
 from tutela.errors import TutelaError
-from tutela.wire import document, limits
 from tutela.wire.manifest import TrustRoot
 
 
@@ -62,7 +62,7 @@ def serve(profile: Path, key_file: Path, provider: str, trust_root: Path) -> Non
       tutela device serve --profile mia --key mia.key --provider http://127.0.0.1:8470 --trust-root trust-root.json
       {"jsonrpc": "2.0", "id": 1, "method": "check_outgoing", "params": {"path": "photo.jpg", "language": "fr"}}
     """
-    root = document.decode(_read(trust_root), TrustRoot, limit=limits.MANIFEST_BYTES, canonical=False)
+    root = load_trust_root(trust_root)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_serve(profile, _read(key_file), provider, root))
 
@@ -115,7 +115,7 @@ def update(profile: Path, key_file: Path, provider: str, trust_root: Path, as_js
     Example:
       tutela device update --profile mia --key mia.key --provider http://127.0.0.1:8470 --trust-root trust-root.json
     """
-    root = document.decode(_read(trust_root), TrustRoot, limit=limits.MANIFEST_BYTES, canonical=False)
+    root = load_trust_root(trust_root)
     facts = asyncio.run(_update(profile, _read(key_file), provider, root))
     answer(as_json, facts, lambda: say("\n".join(f"{name}: {value}" for name, value in facts.items())))
 

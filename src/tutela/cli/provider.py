@@ -21,7 +21,7 @@ from tutela.lists import files, keyfile
 from tutela.lists.errors import StorageFailed
 from tutela.lists.workspace import Workspace
 from tutela.provider import settings as configuration
-from tutela.provider.errors import SettingsError
+from tutela.provider.errors import NothingPublished, SettingsError
 from tutela.provider.server import serve as run
 from tutela.provider.service import Provider
 from tutela.provider.settings import Settings
@@ -109,6 +109,8 @@ def serve(config: Path, as_json: bool) -> None:
       tutela provider serve --config /srv/tutela/provider.toml
     """
     settings = _settings(config)
+    for warning in _lacks(settings):
+        complain(f"[yellow]Warning:[/] {escape(warning)}")
 
     def started(address: str) -> None:
         if as_json:
@@ -117,6 +119,23 @@ def serve(config: Path, as_json: bool) -> None:
             complain(f"Listening at [bold]{address}[/]. Ctrl-C stops.")
 
     run(settings, started=started)
+
+
+def _lacks(settings: Settings) -> Iterator[str]:
+    """What devices will miss although the service runs."""
+    if not settings.homeservers:
+        yield "no homeserver is named in the settings, so nobody can sign in"
+    if not settings.trust_root.is_file():
+        yield f"the trust root {settings.trust_root} is missing, so nothing can be published"
+    with closing(Provider.open(settings)) as opened:
+        try:
+            newest = opened.epochs.newest()
+        except NothingPublished:
+            yield "nothing is published yet, so devices cannot check"
+            return
+        for key in newest.manifest.keys:
+            if key.id not in opened.keys.ids():
+                yield f"the secret of the key {key.id} is not here, so checks with it are refused"
 
 
 @provider.command()

@@ -121,7 +121,11 @@ class Guard:
             DeviceError: the profile cannot be opened, or what it holds does not verify.
         """
         opened = profile if isinstance(profile, Profile) else Profile(profile, key)
-        client = ProviderClient(provider, sign_in, transport=transport, seconds=min(10.0, seconds))
+        try:
+            client = ProviderClient(provider, sign_in, transport=transport, seconds=min(10.0, seconds))
+        except DeviceError:
+            opened.close()
+            raise
         try:
             guard = cls(opened, client, trust_root, decoder=decoder, seconds=seconds)
         except DeviceError:

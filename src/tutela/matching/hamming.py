@@ -7,6 +7,8 @@ pairs that share one are compared. Norouzi, Punjani, Fleet, *Fast Search in Hamm
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -48,14 +50,11 @@ def _groups(keys: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np.intp]
 
 def _pairs_within(
     order: NDArray[np.intp], starts: NDArray[np.intp], ends: NDArray[np.intp]
-) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
     """All pairs inside each group, in chunks: the member at offset k with the one at offset 0, 1, … k - 1 before it."""
     sizes = ends - starts
-    chunks: list[tuple[NDArray[np.intp], NDArray[np.intp]]] = []
     place = np.arange(len(order)) - np.repeat(starts, sizes)
     for back in range(1, int(sizes.max(initial=0))):
         later = np.flatnonzero(place >= back)
-        chunks.extend(
-            (order[later[i : i + _CHUNK] - back], order[later[i : i + _CHUNK]]) for i in range(0, len(later), _CHUNK)
-        )
-    return chunks
+        for i in range(0, len(later), _CHUNK):
+            yield order[later[i : i + _CHUNK] - back], order[later[i : i + _CHUNK]]
