@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -111,6 +112,17 @@ async def test_reflow_and_double_text(browser: Browser, gallery: Gallery, scene:
     async with opened(browser, gallery.scenes[scene], viewport={"width": 640, "height": 640}) as watched:
         await watched.page.evaluate("document.documentElement.style.setProperty('font-size', '212%')")
         assert not await watched.page.evaluate(wide)
+
+
+@pytest.mark.parametrize("width", [360, 800, 1100, 1400])
+async def test_phones_and_pane_stand_beside_each_other_never_on_top(browser: Browser, gallery: Gallery, width: int):
+    boxes = "[...document.querySelectorAll('.phone, .seen')].map(e => e.getBoundingClientRect().toJSON())"
+    async with opened(browser, gallery.scenes["side-by-side"], viewport={"width": width, "height": 780}) as watched:
+        found = await watched.page.evaluate(boxes)
+        assert len(found) == 3
+        for one, other in itertools.combinations(found, 2):
+            apart = one["right"] <= other["left"] or other["right"] <= one["left"]
+            assert apart or one["bottom"] <= other["top"] or other["bottom"] <= one["top"]
 
 
 async def test_messages_come_and_go_without_a_reload(browser: Browser, served: Running):
