@@ -16,6 +16,7 @@ from tutela.cli.console import JSON, Command, answer, complain, count, now, say,
 from tutela.lists import agreement, feed, files, submission
 from tutela.lists.errors import UnreadableFeed, UnreadableSubmission
 from tutela.lists.workspace import Workspace
+from tutela.matching.shield import scheme_of
 from tutela.wire import document, envelope, limits
 from tutela.wire.errors import WireError
 from tutela.wire.manifest import Agreement
@@ -263,53 +264,53 @@ def vouches(pdq: str | None, root: Path, as_json: bool) -> None:
     chains = workspace.chains()
     rule = workspace.settings.agreement
     supports = agreement.supports(chains, rule)
+    bands = agreement.agreed_bands(chains, rule, scheme_of(workspace.settings.parameters))
+    agreed = frozenset(pdq for pdq, shared in bands.items() if shared)
     if wanted is None:
-        _tell_numbers(chains, supports, rule, as_json)
+        _tell_numbers(chains, supports, agreed, as_json)
     else:
-        _tell_hash(wanted, chains, supports, rule, as_json)
+        _tell_hash(wanted, chains, supports, agreed, rule, as_json)
 
 
 def _tell_numbers(
     chains: tuple[submission.Chain, ...],
     supports: dict[str, agreement.Support],
-    rule: Agreement,
+    agreed: frozenset[str],
     as_json: bool,
 ) -> None:
-    authorities = agreement.authorities_of(chains)
-    groups = Counter(tuple(sorted(support.all)) for support in supports.values())
+    groups = Counter((tuple(sorted(support.all)), pdq in agreed) for pdq, support in supports.items())
     rows = [
-        (who, number, agreement.holds(who, authorities, rule))
-        for who, number in sorted(groups.items(), key=lambda one: (-one[1], one[0]))
+        (who, number, listed) for (who, listed), number in sorted(groups.items(), key=lambda one: (-one[1], one[0]))
     ]
     attested = {chain.authority.id: len(feed) for chain in chains if (feed := chain.standing[ListClass.ATTESTED])}
 
     def text() -> None:
         table = Table("who vouches", "hashes", "listed as agreed")
-        for who, number, holds in rows:
-            table.add_row(", ".join(who), f"{number:,}", "yes" if holds else "no: too few vouch")
+        for who, number, listed in rows:
+            table.add_row(", ".join(who), f"{number:,}", "yes" if listed else "no: too few vouch")
         show(table)
         for one, number in attested.items():
             say(f"{one} attests {count(number, 'hash', 'hashes')}.")
 
-    agreed = [{"authorities": list(who), "hashes": number, "listed": holds} for who, number, holds in rows]
-    answer(as_json, {"agreed": agreed, "attested": attested}, text)
+    facts = [{"authorities": list(who), "hashes": number, "listed": listed} for who, number, listed in rows]
+    answer(as_json, {"agreed": facts, "attested": attested}, text)
 
 
 def _tell_hash(
     pdq: str,
     chains: tuple[submission.Chain, ...],
     supports: dict[str, agreement.Support],
+    agreed: frozenset[str],
     rule: Agreement,
     as_json: bool,
 ) -> None:
     support = supports.get(pdq, agreement.Support(frozenset(), frozenset()))
-    agreed = agreement.holds(support.all, agreement.authorities_of(chains), rule)
     feeds = {
         chain.authority.id: list(item.verified_by)
         for chain in chains
         if (item := chain.standing[ListClass.ATTESTED].get(pdq)) is not None
     }
-    listed = ListClass.AGREED if agreed else ListClass.ATTESTED if feeds else None
+    listed = ListClass.AGREED if pdq in agreed else ListClass.ATTESTED if feeds else None
     facts = {
         "hash": pdq,
         "vouched_by": sorted(support.exact),
