@@ -120,18 +120,12 @@ class Guard:
         Raises:
             DeviceError: the profile cannot be opened, or what it holds does not verify.
         """
-        opened = profile if isinstance(profile, Profile) else Profile(profile, key)
-        try:
+        async with contextlib.AsyncExitStack() as undo:
+            opened = undo.enter_context(profile if isinstance(profile, Profile) else Profile(profile, key))
             client = ProviderClient(provider, sign_in, transport=transport, seconds=min(10.0, seconds))
-        except DeviceError:
-            opened.close()
-            raise
-        try:
+            await undo.enter_async_context(client)
             guard = cls(opened, client, trust_root, decoder=decoder, seconds=seconds)
-        except DeviceError:
-            opened.close()
-            await client.close()
-            raise
+            undo.pop_all()
         guard._epoch = guard._store.load()
         if update:
             with contextlib.suppress(TutelaError):

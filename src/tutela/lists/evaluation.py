@@ -84,10 +84,11 @@ def inputs_of(items: Sequence[str], scheme: BandScheme) -> list[bytes]:
     parted = [hash_and_bands(item, scheme.bands) for item in items]
     patterns = scheme.patterns(bits_of_many([pdq for pdq, _ in parted]))
     listed = np.array([[band in bands for band in range(scheme.bands)] for _, bands in parted], dtype=np.bool_)
+    listed = listed.reshape(patterns.shape)  # also where there are no items
     return [
         scheme.entry(band, p)
         for band in range(scheme.bands)
-        for p in np.unique(patterns[listed[:, band], band] if len(parted) else patterns[:, band]).tolist()
+        for p in np.unique(patterns[listed[:, band], band]).tolist()
     ]
 
 
