@@ -29,3 +29,15 @@ class BadSignature(WireError):
     """A signature that claims a known key does not verify."""
 
     code: ClassVar[str] = "bad-signature"
+
+
+class BadOpening(WireError):
+    """A message is not the one that its commitment was made for."""
+
+    code: ClassVar[str] = "bad-opening"
+
+
+class BadStamp(WireError):
+    """A homeserver's stamp was not made for this event, or not by this key."""
+
+    code: ClassVar[str] = "bad-stamp"

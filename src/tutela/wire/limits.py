@@ -22,3 +22,12 @@ SEGMENT_BYTES: Final = 256 * MEBIBYTE
 BATCH_ELEMENTS: Final = 2048
 #: A sign-in request, in bytes.
 SIGN_IN_BYTES: Final = 8192
+#: A report without its attachments, in bytes.
+REPORT_BYTES: Final = 4 * MEBIBYTE
+#: Messages, and attachments, in one report.
+REPORT_MESSAGES: Final = 200
+REPORT_ATTACHMENTS: Final = 20
+#: One reported attachment, in bytes: as large as a picture that is sent.
+ATTACHMENT_BYTES: Final = 32 * MEBIBYTE
+#: What somebody writes in a report, in characters.
+REPORT_TEXT: Final = 4000
