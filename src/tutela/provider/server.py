@@ -21,12 +21,14 @@ from tutela.matching.voprf import RandomBytes
 from tutela.provider.access import LineSink, Sink
 from tutela.provider.app import create_app
 from tutela.provider.clock import Clock, system_clock
+from tutela.provider.connections import Connection
 from tutela.provider.errors import SettingsError
 from tutela.provider.service import Provider
 from tutela.provider.settings import Settings
 
 #: On stopping, requests under way may take this long to finish.
 GRACE_SECONDS: Final = 10
+_BACKLOG: Final = 128
 _START_SECONDS: Final = 30.0
 
 Wrap = Callable[[ASGIApp], ASGIApp]
@@ -91,6 +93,9 @@ def _uvicorn(app: ASGIApp) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
             app,
+            http=Connection,
+            ws="none",
+            backlog=_BACKLOG,
             access_log=False,  # ours says less: no addresses
             log_config=None,
             server_header=False,
@@ -126,7 +131,7 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
                 f"cannot listen at {settings.host} port {settings.port}: {error.strerror}",
                 hint="Is it running already? Choose another `port` in the settings.",
             ) from error
-        listener.listen(128)
+        listener.listen(_BACKLOG)
         yield listener
 
 
