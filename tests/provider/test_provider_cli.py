@@ -136,7 +136,7 @@ def test_init_does_not_write_over_anything(config: Path):
 
 @pytest.mark.parametrize(
     ("homeserver", "said"),
-    [("home.example", "NAME=URL"), ("home.example=matrix", "https://"), ("=http://x", "homeserver's name")],
+    [("home.example", "NAME=URL"), ("home.example=matrix", "https://"), ("=http://x", "must have names")],
 )
 def test_init_refuses_early(tmp_path: Path, homeserver: str, said: str):
     result = tutela("provider", "init", tmp_path / "s", "--name", "n", "--homeserver", homeserver, code=1)
@@ -154,7 +154,9 @@ def test_no_settings(tmp_path: Path, listing: Workspace, command: str):
 
 def test_the_environment_prevails(config: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TUTELA_PROVIDER_PORT", "many")
-    assert answered("status", "--config", config, code=1)["error"]["code"] == "settings"
+    refused = answered("status", "--config", config, code=1)["error"]
+    assert refused["code"] == "settings"
+    assert refused["message"] == "TUTELA_PROVIDER_PORT must be a whole number, not 'many'"
 
 
 def test_every_command_explains_itself_with_an_example():
@@ -174,3 +176,18 @@ def test_serving_says_what_devices_will_miss(tmp_path: Path):
         " so nothing can be published",
         " so devices cannot check",
     ]
+
+
+@pytest.mark.parametrize(
+    ("host", "warned"),
+    [("127.0.0.1", 0), ("localhost", 0), ("::1", 0), ("0.0.0.0", 1), ("::", 1), ("tutela.example", 1)],
+)
+def test_serving_says_that_others_can_read_along(tmp_path: Path, host: str, warned: int):
+    settings = make_settings(tmp_path, small_epoch(), host=host)
+    assert sum("without TLS" in text for text in _lacks(settings)) == warned
+
+
+def test_what_is_piped_has_no_blanks_at_the_end(config: Path):
+    lines = tutela("provider", "status", "--config", config).stdout.splitlines()
+    assert len(lines) == 3
+    assert lines == [line.rstrip() for line in lines]

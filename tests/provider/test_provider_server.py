@@ -24,7 +24,7 @@ from harness.provider import SERVER, FakeHomeserver, make_settings, random_reque
 from tutela.provider import settings as configuration
 from tutela.provider.access import AccessRecord
 from tutela.provider.errors import SettingsError
-from tutela.provider.server import _listening, running
+from tutela.provider.server import _listening, running, serve
 from tutela.provider.service import Provider
 from tutela.provider.settings import Settings
 from tutela.wire import document
@@ -143,6 +143,24 @@ async def test_a_port_that_is_taken(published: tuple[Settings, MadeEpoch]):
             async with running(busy):
                 pytest.fail("it cannot be running")
         assert "port" in (refused.value.hint or "")
+
+
+@pytest.mark.parametrize("host", ["203.0.113.1", "a" * 300])
+async def test_an_address_that_is_not_this_machines(published: tuple[Settings, MadeEpoch], host: str):
+    settings, _ = published
+    elsewhere = Settings(**{**vars_of(settings), "host": host})
+    with pytest.raises(SettingsError, match="cannot listen") as refused:
+        async with running(elsewhere):
+            pytest.fail("it cannot be running")
+    assert "`host` must be an address of this machine" in (refused.value.hint or "")
+
+
+@pytest.mark.parametrize("log", ["nowhere/access.jsonl", "."])
+def test_an_access_log_that_cannot_be_written(published: tuple[Settings, MadeEpoch], tmp_path: Path, log: str):
+    settings, _ = published
+    with pytest.raises(SettingsError, match="cannot write the access log") as refused:
+        serve(Settings(**{**vars_of(settings), "access_log": str(tmp_path / log)}))
+    assert "`access_log`" in (refused.value.hint or "")
 
 
 async def test_no_data_folder(tmp_path: Path):

@@ -51,17 +51,27 @@ def test_environment_prevails(tmp_path: Path):
     ("text", "said"),
     [
         ("name = ", "is not TOML"),
-        ("", "missing"),
-        (MINIMAL + "port = 'high'", "ill-typed"),
+        ("", "provider.toml: `name` is missing"),
+        ('name = "x"', "provider.toml: `data` is missing"),
+        (MINIMAL + "port = 'high'", "provider.toml: `port` must be a whole number, not 'high'"),
+        (MINIMAL + "port = 1.5", "`port` must be a whole number, not 1.5"),
+        (MINIMAL + "host = 5", "`host` must be text"),
+        (MINIMAL + "host = ''", "`host` must name an address"),
+        (MINIMAL + 'host = "\\u0000"', "`host` must name an address"),
+        (MINIMAL + "host = 'exämple'", "`host` must name an address"),
+        (MINIMAL.replace('"data"', "5"), "`data` must be a path"),
+        (MINIMAL.replace('{ "family.example" = "http://127.0.0.1:8008" }', '"x"'), "`homeservers` must be a table"),
         (MINIMAL + "port = 65536", "`port` must lie between 0 and 65535"),
         (MINIMAL + "session_seconds = 1", "`session_seconds` must lie between"),
         (MINIMAL + "spent_token_seconds = 60", "`spent_token_seconds` must lie between"),
         (MINIMAL.replace("family.example", "", 1), "`name` must have"),
-        (MINIMAL.replace("http://127.0.0.1:8008", "matrix.example"), "must look like https://"),
-        (MINIMAL.replace("http://127.0.0.1:8008", "ftp://matrix.example"), "must look like https://"),
-        (MINIMAL.replace("http://127.0.0.1:8008", "https://user:secret@matrix.example"), "must look like https://"),
-        (MINIMAL.replace("http://127.0.0.1:8008", "https://matrix.example?x=1"), "must look like https://"),
-        (MINIMAL.replace('"family.example" =', '"" ='), "homeserver's name"),
+        (MINIMAL.replace("http://127.0.0.1:8008", "matrix.example"), "look like https://"),
+        (MINIMAL.replace("http://127.0.0.1:8008", "ftp://matrix.example"), "look like https://"),
+        (MINIMAL.replace("http://127.0.0.1:8008", "https://user:secret@matrix.example"), "look like https://"),
+        (MINIMAL.replace("http://127.0.0.1:8008", "https://[::1"), "look like https://"),
+        (MINIMAL.replace("http://127.0.0.1:8008", "https://matrix.example:port"), "look like https://"),
+        (MINIMAL.replace("http://127.0.0.1:8008", "https://matrix.example?x=1"), "look like https://"),
+        (MINIMAL.replace('"family.example" =', '"" ='), "`homeservers` must have names"),
     ],
 )
 def test_refused(tmp_path: Path, text: str, said: str):
@@ -71,11 +81,37 @@ def test_refused(tmp_path: Path, text: str, said: str):
 
 
 def test_an_unknown_setting_names_the_nearest(tmp_path: Path):
-    with pytest.raises(SettingsError, match="no setting `prot`") as refused:
+    with pytest.raises(SettingsError, match="`prot` is no setting") as refused:
         configuration.load(written(tmp_path, MINIMAL + "prot = 1"), {})
     assert "`port`" in (refused.value.hint or "")
-    with pytest.raises(SettingsError, match="no setting `zzzzzz`"):
-        configuration.load(written(tmp_path, MINIMAL), {"TUTELA_PROVIDER_ZZZZZZ": "1"})
+    with pytest.raises(SettingsError, match="`zzzzzz` is no setting"):
+        configuration.load(written(tmp_path, MINIMAL + "zzzzzz = 1"), {})
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("PORT", "x", "TUTELA_PROVIDER_PORT must be a whole number, not 'x'"),
+        ("PORT", "99999", "TUTELA_PROVIDER_PORT must lie between 0 and 65535, not be 99999"),
+        ("NAME", "", "TUTELA_PROVIDER_NAME must have between"),
+        ("HOST", "", "TUTELA_PROVIDER_HOST must name an address"),
+        ("HOMESERVERS", "example.org", "TUTELA_PROVIDER_HOMESERVERS must be written example.org=https://"),
+        ("HOMESERVERS", "a.example=b", "TUTELA_PROVIDER_HOMESERVERS gives a.example an address"),
+        ("PROT", "1", "TUTELA_PROVIDER_PROT is no setting"),
+        ("ZZZZZZ", "1", "TUTELA_PROVIDER_ZZZZZZ is no setting"),
+    ],
+)
+def test_a_wrong_variable_is_named(tmp_path: Path, variable: str, value: str, said: str):
+    with pytest.raises(SettingsError, match=f"^{said}") as refused:
+        configuration.load(written(tmp_path, MINIMAL), {f"TUTELA_PROVIDER_{variable}": value})
+    assert refused.value.hint
+    if variable == "PROT":
+        assert "Did you mean TUTELA_PROVIDER_PORT?" in refused.value.hint
+
+
+def test_a_password_of_the_wrong_type_is_not_shown(tmp_path: Path):
+    with pytest.raises(SettingsError, match=r"`database` must be text$"):
+        configuration.load(written(tmp_path, MINIMAL + "database = ['hunter2']"), {})
 
 
 def test_no_file(tmp_path: Path):

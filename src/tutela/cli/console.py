@@ -66,8 +66,14 @@ def count(number: int, one: str, more: str | None = None) -> str:
 
 
 def show(table: Table) -> None:
-    """Write a table to standard output."""
-    Console(highlight=False).print(table)
+    """Write a table to standard output; without the blanks that pad it where nobody sees them."""
+    console = Console(highlight=False)
+    if console.is_terminal:
+        console.print(table)
+        return
+    with console.capture() as captured:
+        console.print(table)
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def answer(as_json: bool, facts: dict[str, Any], text: Callable[[], None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -23,7 +24,7 @@ from tutela.lists.workspace import Workspace
 from tutela.provider import settings as configuration
 from tutela.provider.errors import NothingPublished, SettingsError
 from tutela.provider.server import serve as run
-from tutela.provider.service import Provider
+from tutela.provider.service import Provider, trust_root
 from tutela.provider.settings import Settings
 from tutela.wire import limits
 
@@ -123,10 +124,17 @@ def serve(config: Path, as_json: bool) -> None:
 
 def _lacks(settings: Settings) -> Iterator[str]:
     """What devices will miss although the service runs."""
+    if not _is_loopback(settings.host):
+        yield (
+            f"it listens at {settings.host}, without TLS: others on the way can read sessions and sign-in tokens. "
+            "Set `host` to 127.0.0.1 and put a proxy with TLS before it (docs/provider.md)"
+        )
     if not settings.homeservers:
         yield "no homeserver is named in the settings, so nobody can sign in"
-    if not settings.trust_root.is_file():
-        yield f"the trust root {settings.trust_root} is missing, so nothing can be published"
+    try:
+        trust_root(settings)
+    except SettingsError as error:
+        yield f"{error.message}, so nothing can be published"
     with closing(Provider.open(settings)) as opened:
         try:
             newest = opened.epochs.newest()
@@ -282,6 +290,13 @@ class _SegmentFolder(Mapping[str, bytes]):
 
 def _settings(config: Path) -> Settings:
     return configuration.load(config, os.environ)  # noqa: TID251 (the edge: commands read the environment here)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _pair(text: str) -> tuple[str, str]:

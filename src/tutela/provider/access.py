@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tutela.provider.clock import Clock, text_of
+from tutela.provider.errors import SettingsError
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _ACCOUNT: Final = "tutela.account"
@@ -60,10 +61,19 @@ class LineSink:
 
     @classmethod
     def to(cls, target: str, standard: TextIO) -> Sink:
-        """Return the sink that the setting `access_log` names: a file, `-` for `standard`, empty for none."""
+        """Return the sink that the setting `access_log` names: a file, `-` for `standard`, empty for none.
+
+        Raises:
+            SettingsError: the file cannot be written.
+        """
         if not target:
             return lambda _: None
-        stream = standard if target == "-" else Path(target).open("a", encoding="utf-8")  # noqa: SIM115 (lives on)
+        try:
+            stream = standard if target == "-" else Path(target).open("a", encoding="utf-8")  # noqa: SIM115 (lives on)
+        except OSError as error:
+            raise SettingsError(
+                f"cannot write the access log {target}: {error.strerror}", hint="`access_log` in the settings names it."
+            ) from error
         return cls(stream, threading.Lock())
 
     def __call__(self, record: AccessRecord) -> None:

@@ -26,6 +26,14 @@ from tutela.provider.errors import SettingsError, StorageUnavailable
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 _HINT: Final = "Check that the disk is not full and that no other program holds the database."
+#: What to do, by the name of SQLite's error.
+_HINTS: Final = {
+    "SQLITE_READONLY": "Its file and its folder must be writable by the user who runs this.",
+    "SQLITE_CANTOPEN": "Its folder must be there, and be writable by the user who runs this.",
+    "SQLITE_FULL": "The disk is full: make room on it.",
+    "SQLITE_CORRUPT": "It is damaged: restore it from a backup, as docs/provider.md says.",
+    "SQLITE_NOTADB": "Another file lies in its place: look at `data` and `database` in the settings.",
+}
 
 
 class Database:
@@ -45,7 +53,7 @@ class Database:
         except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
             raise SettingsError(
                 "the database address cannot be used",
-                hint="It must look like sqlite:///folder/file, and its driver be installed.",
+                hint="`database` must look like sqlite:////folder/file, and its driver be installed.",
             ) from error
         if self._sqlite:
             _prepare_sqlite(self._engine)
@@ -146,7 +154,9 @@ def _translated() -> Iterator[None]:
         raise
     except (DBAPIError, PoolTimeout) as error:
         reason = getattr(error, "orig", None) or error
-        raise StorageUnavailable(f"the database cannot be used: {reason}", hint=_HINT, retry_after=5) from error
+        name = "_".join(getattr(reason, "sqlite_errorname", "").split("_")[:2])  # without its finer distinctions
+        hint = _HINTS.get(name, _HINT)
+        raise StorageUnavailable(f"the database cannot be used: {reason}", hint=hint, retry_after=5) from error
 
 
 def _prepare_sqlite(engine: Engine) -> None:

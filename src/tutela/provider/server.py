@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import secrets
 import signal
 import socket
@@ -38,11 +39,11 @@ def serve(settings: Settings, *, started: Callable[[str], None] | None = None) -
     """Serve until a signal stops it; `started` is told the address once it listens.
 
     Raises:
-        SettingsError: the address cannot be listened at, or as `Provider.open`.
+        SettingsError: the address cannot be listened at, the access log not be written, or as `Provider.open`.
         StorageUnavailable: as `Provider.open`.
     """
+    sink = LineSink.to(settings.access_log, sys.stdout)
     with contextlib.closing(Provider.open(settings)) as provider, _listening(settings) as listener:
-        sink = LineSink.to(settings.access_log, sys.stdout)
         if started is not None:
             started(_address(listener))
         server = _uvicorn(create_app(provider, sink))
@@ -127,12 +128,20 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
         try:
             listener.bind((settings.host, settings.port))
         except OSError as error:
+            hint = _HINTS.get(
+                error.errno, "`host` must be an address of this machine; behind a proxy on it, 127.0.0.1."
+            )
             raise SettingsError(
-                f"cannot listen at {settings.host} port {settings.port}: {error.strerror}",
-                hint="Is it running already? Choose another `port` in the settings.",
+                f"cannot listen at {settings.host} port {settings.port}: {error.strerror}", hint=hint
             ) from error
         listener.listen(_BACKLOG)
         yield listener
+
+
+_HINTS: Final[dict[int | None, str]] = {
+    errno.EADDRINUSE: "Is it running already? Choose another `port` in the settings.",
+    errno.EACCES: "Ports below 1024 are root's: choose a higher `port`, and let the proxy have 443.",
+}
 
 
 def _address(listener: socket.socket) -> str:

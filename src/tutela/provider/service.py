@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 import httpx
 
@@ -28,6 +28,8 @@ from tutela.wire import document, limits
 from tutela.wire.envelope import Envelope
 from tutela.wire.errors import WireError
 from tutela.wire.manifest import TrustRoot
+
+_AS_OWNER: Final = "Run this as the user who owns it: sudo -u USER tutela provider …"
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,11 @@ class Provider:
             SettingsError: there is no such folder, or the database's address is wrong.
             StorageUnavailable: the database cannot be used.
         """
-        if not settings.data.is_dir():
+        try:
+            there = settings.data.is_dir()
+        except OSError as error:
+            raise SettingsError(f"cannot use the folder {settings.data}: {error.strerror}", hint=_AS_OWNER) from error
+        if not there:
             raise SettingsError(f"there is no folder {settings.data}", hint="Make it with `tutela provider init`.")
         database = Database(settings.database_url, busy_seconds=busy_seconds)
         database.migrate()

@@ -10,6 +10,7 @@ import dataclasses
 import difflib
 import json
 import tomllib
+import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,15 @@ FILE: Final = "provider.toml"
 ENVIRONMENT: Final = "TUTELA_PROVIDER_"
 
 _HINT: Final = "docs/provider.md describes every setting; `tutela provider init` writes a file to start from."
+
+
+class _Wrong(SettingsError):
+    """One setting that cannot be used: which one, and what is wrong with it."""
+
+    def __init__(self, setting: str, what: str, *, hint: str = _HINT) -> None:
+        super().__init__(f"`{setting}` {what}", hint=hint)
+        self.setting = setting
+        self.what = what
 
 
 def _doc(text: str) -> dict[str, str]:
@@ -80,13 +90,15 @@ class Settings:
     def __post_init__(self) -> None:
         """Refuse early."""
         if not 0 < len(self.name) <= 255:
-            raise SettingsError("`name` must have between 1 and 255 characters", hint=_HINT)
+            raise _Wrong("name", "must have between 1 and 255 characters")
+        if not (self.host and self.host.isascii() and self.host.isprintable()):
+            raise _Wrong("host", "must name an address, such as 127.0.0.1")
         for server, address in self.homeservers.items():
             _check_homeserver(server, address)
         for name, (least, most) in _BOUNDS.items():
             value = getattr(self, name)
             if not least <= value <= most:
-                raise SettingsError(f"`{name}` must lie between {least} and {most}, not be {value}", hint=_HINT)
+                raise _Wrong(name, f"must lie between {least} and {most}, not be {value}")
 
     @property
     def database_url(self) -> str:
@@ -125,20 +137,37 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
     """Read the settings from a TOML file and the environment, which prevails.
 
     Raises:
-        SettingsError: no such file, not TOML, a missing, unknown or ill-typed setting.
+        SettingsError: no such file, not TOML, a missing, unknown or ill-typed setting. It names where the setting
+            comes from: the file, or the variable.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(
-            f"cannot read the settings in {path}: {error}",
+            f"cannot read the settings in {path}: {getattr(error, 'strerror', 'it is not UTF-8')}",
             hint="Make them with `tutela provider init`, or name the file with --config.",
         ) from error
     try:
         values: dict[str, Any] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path} is not TOML: {error}", hint=_HINT) from error
-    return of_values(values | _from_environment(environ), base=path.parent)
+    names = {variable_of(name): name for name in described()}
+    given = {variable: text for variable, text in environ.items() if variable.startswith(ENVIRONMENT)}
+    for variable in given.keys() - names.keys():
+        near = difflib.get_close_matches(variable, names, n=1)
+        raise SettingsError(f"{variable} is no setting", hint=f"Did you mean {near[0]}? {_HINT}" if near else _HINT)
+    try:
+        overriding = {names[variable]: _of_text(names[variable], text) for variable, text in given.items()}
+        return of_values(values | overriding, base=path.parent)
+    except _Wrong as wrong:
+        variable = variable_of(wrong.setting)
+        where = variable if variable in given else f"{path}: `{wrong.setting}`"
+        raise SettingsError(f"{where} {wrong.what}", hint=wrong.hint) from wrong
+
+
+def variable_of(name: str) -> str:
+    """Return the environment variable that overrides the setting called `name`."""
+    return ENVIRONMENT + name.upper()
 
 
 def of_values(values: Mapping[str, Any], *, base: Path) -> Settings:
@@ -147,19 +176,32 @@ def of_values(values: Mapping[str, Any], *, base: Path) -> Settings:
     for name in values:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
-            raise SettingsError(
-                f"there is no setting `{name}`", hint=f"Did you mean `{near[0]}`? {_HINT}" if near else _HINT
-            )
+            raise _Wrong(name, "is no setting", hint=f"Did you mean `{near[0]}`? {_HINT}" if near else _HINT)
     placed = dict(values)
     for name in ("data", "trust_root"):
         if isinstance(placed.get(name), str):
             placed[name] = base / placed[name]
     if isinstance(log := placed.get("access_log"), str) and log not in ("", "-"):
         placed["access_log"] = str(base / log)
-    try:
-        return msgspec.convert(placed, Settings, strict=False, dec_hook=_path)
-    except msgspec.ValidationError as error:
-        raise SettingsError(f"a setting is missing or ill-typed: {error}", hint=_HINT) from error
+    kinds = typing.get_type_hints(Settings)
+    for name, value in placed.items():
+        try:
+            placed[name] = msgspec.convert(value, kinds[name], strict=False, dec_hook=_path)
+        except msgspec.ValidationError as error:
+            shown = f", not {value!r:.40}" if kinds[name] is int else ""  # others may hold a password
+            raise _Wrong(name, f"must be {_KINDS[kinds[name]]}{shown}") from error
+    for setting in dataclasses.fields(Settings):
+        if setting.default is dataclasses.MISSING and setting.name not in placed:
+            raise _Wrong(setting.name, "is missing")
+    return Settings(**placed)
+
+
+_KINDS: Final = {
+    int: "a whole number",
+    str: "text",
+    Path: "a path",
+    dict[str, str]: 'a table: { "example.org" = "https://matrix.example.org" }',
+}
 
 
 def template(values: Mapping[str, Any]) -> str:
@@ -184,29 +226,26 @@ def _quoted(value: Any) -> str:
     return json.dumps(value)
 
 
-def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for variable, text in environ.items():
-        if not variable.startswith(ENVIRONMENT):
-            continue
-        name = variable.removeprefix(ENVIRONMENT).lower()
-        values[name] = _pairs(text) if name == "homeservers" else text
-    return values
-
-
-def _pairs(text: str) -> dict[str, str]:
+def _of_text(name: str, text: str) -> Any:
+    """Return a setting's value as a variable writes it."""
+    if name != "homeservers":
+        return text
     pairs = [pair.partition("=") for pair in text.split(",") if pair.strip()]
+    if not all(equals for _, equals, _ in pairs):
+        raise _Wrong(name, "must be written example.org=https://matrix.example.org,example.net=…")
     return {server.strip(): address.strip() for server, _, address in pairs}
 
 
 def _check_homeserver(server: str, address: str) -> None:
-    parts = urlsplit(address)
     if not 0 < len(server) <= 255:
-        raise SettingsError("a homeserver's name must have between 1 and 255 characters", hint=_HINT)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
-        raise SettingsError(
-            f"the address of the homeserver {server} must look like https://matrix.example.org", hint=_HINT
-        )
+        raise _Wrong("homeservers", "must have names of between 1 and 255 characters")
+    try:
+        parts = urlsplit(address)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or parts.query or parts.fragment or parts.username:
+        raise _Wrong("homeservers", f"gives {server} an address that does not look like https://matrix.example.org")
 
 
 def _path(_: type, value: Any) -> Path:
