@@ -12,7 +12,7 @@ from skimage import data
 from tutela.device.decoder import Decoder, Unreadable
 from tutela.device.errors import DecoderFailed
 from tutela.signals.image import Limits, luminance, views
-from tutela.signals.image.child import answer, serve
+from tutela.signals.image.child import Answer, answer, serve
 
 ASTRONAUT = data.astronaut()
 
@@ -123,4 +123,49 @@ def test_running_out_of_memory_is_an_answer(monkeypatch: pytest.MonkeyPatch):
         raise MemoryError
 
     monkeypatch.setattr("tutela.signals.image.child.luminance", exhausted)
-    assert b"oversized-picture" in answer(jpeg(), Limits())
+    assert answer(jpeg(), Limits()).error == "oversized-picture"
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long the decoder slept."""
+    found: list[float] = []
+
+    async def note(seconds: float) -> None:
+        found.append(seconds)
+
+    monkeypatch.setattr("tutela.device.decoder.asyncio.sleep", note)
+    return found
+
+
+async def test_a_stand_in_takes_as_long_as_a_picture_decoded_lately(waits: list[float]):
+    decoder = Decoder()
+    assert len(await decoder.stand_in()) == len(views(luminance(jpeg(), Limits())))
+    assert len(waits) == 1
+    assert waits[0] > 0  # before the first picture: as an ordinary photograph
+    large = jpeg(np.tile(ASTRONAUT, (8, 8, 1)))
+    await decoder.margins(large)
+    (took,) = decoder._lately
+    for _ in range(3):
+        await decoder.stand_in()
+    assert all(0 < wait < took for wait in waits[1:])  # together with decoding the stand-in: `took`
+    assert list(decoder._lately) == [took]  # a stand-in is no measure for another
+    await decoder.close()
+
+
+async def test_a_child_that_lies_about_its_time_does_not_silence_cover_checks(monkeypatch: pytest.MonkeyPatch):
+    decoder = Decoder(seconds=4)
+
+    async def lie(_: bytes) -> Answer:
+        return Answer(views=[[0.0]], seconds=3600)
+
+    monkeypatch.setattr(decoder, "_ask", lie)
+    await decoder.margins(jpeg())
+    assert list(decoder._lately) == [4]
+
+
+async def test_stand_ins_differ():
+    decoder = Decoder()
+    first, second = [(await decoder.stand_in())[0] for _ in range(2)]
+    assert not np.array_equal(first > 0, second > 0)
+    await decoder.close()

@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from harness.epochs import MadeEpoch, make_keys, make_signer
 from harness.pictures import ATTESTED, LISTED, ORDINARY, POLICY, epoch_of, jpeg
 from harness.provider import SERVER, Stage, hold, staged
 from tutela.device import Direction, Guard, Outcome, Reason, load_trust_root
+from tutela.device import guard as guard_module
 from tutela.device.decoder import Decoder
 from tutela.device.errors import DamagedProfile, DeviceError, ProviderUnreachable, UntrustedAnswer
 from tutela.device.profile import Profile
 from tutela.lists.keys import KeyRing
+from tutela.matching.shield import PendingCheck
 from tutela.provider.server import running
 from tutela.provider.tampered import Lie, Tampered
-from tutela.signals.image import pdq_of_list_item
+from tutela.signals.image import SHIPPED, pdq_of_list_item
+from tutela.signals.image.child import Answer
 from tutela.wire import document
 from tutela.wire.check import request_bytes, response_bytes
 from tutela.wire.manifest import Action, Policy, TrustRoot
@@ -142,20 +147,69 @@ async def test_every_check_looks_the_same_to_the_provider(device: Device):
     assert {r.account for r in device.stage.records if "evaluate" in (r.route or "")} == {f"@mia:{SERVER}"}
 
 
-async def test_a_cover_check_comes_with_the_same_requests_as_a_check_of_a_picture(
+KINDS: dict[str, Callable[[Guard], Awaitable[object]]] = {
+    "listed": lambda guard: guard.check_outgoing(LISTED),
+    "attested": lambda guard: guard.check_outgoing(ATTESTED),
+    "ordinary": lambda guard: guard.check_outgoing(ORDINARY),
+    "received": lambda guard: guard.check_incoming(LISTED),
+    "unreadable": lambda guard: guard.check_outgoing(b"no picture at all"),
+    "broken off": lambda guard: guard.check_outgoing(LISTED[:4000]),
+    "empty": lambda guard: guard.check_outgoing(b""),
+    "cover": lambda guard: guard.cover_check(),
+}
+
+
+async def test_every_kind_of_check_comes_with_the_same_requests_in_the_same_order(
     device: Device, monkeypatch: pytest.MonkeyPatch
 ):
-    """After hours of silence a check first looks for a new epoch and signs in anew; so does a cover check."""
-    seen = []
-    for cover in (False, True):
+    """After hours of silence a check first looks for a new epoch and signs in anew, whatever it is a check of."""
+    seen = {}
+    for kind, check in KINDS.items():
         async with device.guard() as guard:
-            monkeypatch.setattr("tutela.device.guard._UPDATE_SECONDS", -1.0)
-            device.stage.records.clear()
-            await (guard.cover_check() if cover else guard.check_outgoing(LISTED))
-            seen.append([(r.method, r.route, r.status, r.bytes_in) for r in device.stage.records])
-            monkeypatch.undo()
-    assert seen[0] == seen[1]
-    assert len(seen[0]) == 3
+            with monkeypatch.context() as patch:
+                patch.setattr("tutela.device.guard._UPDATE_SECONDS", -1.0)
+                device.stage.records.clear()
+                await check(guard)
+            seen[kind] = [(r.method, r.route, r.status, r.bytes_in, r.bytes_out) for r in device.stage.records]
+    assert [request[0] for request in seen["listed"]] == ["GET", "POST", "POST"]
+    # A sign-in's answer names the account and a random session: the same number of bytes all the same.
+    assert all(requests == seen["listed"] for requests in seen.values()), seen
+
+
+async def test_every_kind_of_check_decodes_a_picture_and_prepares_its_views(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+):
+    """So the time between a request that comes before a check and the check itself does not tell the kinds apart."""
+    work: list[tuple[str, int]] = []
+    ask, prepare = Decoder._ask, guard_module.prepare
+
+    async def asked(decoder: Decoder, picture: bytes) -> Answer:
+        answer = await ask(decoder, picture)
+        work.append(("decoded", len(answer.views)))
+        return answer
+
+    def prepared(views: Sequence[NDArray[np.float64]], *rest: Any) -> PendingCheck:
+        work.append(("prepared", len(views)))
+        return prepare(views, *rest)
+
+    monkeypatch.setattr(Decoder, "_ask", asked)
+    monkeypatch.setattr(guard_module, "prepare", prepared)
+    async with device.guard() as guard:
+        for kind, check in KINDS.items():
+            work.clear()
+            await check(guard)
+            assert work[-2:] == [("decoded", len(SHIPPED)), ("prepared", len(SHIPPED))], kind
+
+
+async def test_without_a_decoder_there_are_cover_checks_all_the_same(device: Device, monkeypatch: pytest.MonkeyPatch):
+    async def broken(*_: object) -> Answer:
+        raise EOFError
+
+    monkeypatch.setattr(Decoder, "_ask", broken)
+    async with device.guard() as guard:
+        await guard.cover_check()
+        assert (await guard.check_outgoing(LISTED)).reason is Reason.UNREADABLE
+    assert len(device.checks) == 2
 
 
 async def test_cover_checks_come_by_themselves_and_outlast_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

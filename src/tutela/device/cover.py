@@ -1,15 +1,21 @@
 """Cover checks: checks of nothing, at random times, so that a check alone does not say that a picture was chosen.
 
 They come as a Poisson process whose rate the policy publishes, so their times say nothing about what the user does.
+What is checked is a random picture, so that the same work comes before the request as before any other.
 """
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable
 from typing import Final
 
+from PIL import Image
+
 DAY_SECONDS: Final = 86_400.0
+_BLOTCHES: Final = 16
+_SIDE: Final = 512
 
 RandomBytes = Callable[[int], bytes]
 
@@ -20,3 +26,12 @@ def next_delay(per_day: int, random: RandomBytes) -> float | None:
         return None
     uniform = (int.from_bytes(random(8), "big") + 1) / (1 << 64)
     return -math.log(uniform) * DAY_SECONDS / per_day
+
+
+def stand_in(random: RandomBytes) -> bytes:
+    """Return a picture of random blotches (JPEG, 512 x 512): quicker to decode than most photographs."""
+    size = (_BLOTCHES, _BLOTCHES)
+    blotches = Image.frombytes("RGB", size, random(3 * _BLOTCHES * _BLOTCHES))
+    file = io.BytesIO()
+    blotches.resize((_SIDE, _SIDE), Image.Resampling.BICUBIC).save(file, "JPEG")
+    return file.getvalue()

@@ -180,7 +180,7 @@ class Guard:
         return await self._verdict(picture, Direction.INCOMING)
 
     async def cover_check(self) -> None:
-        """Make one check of nothing, which nobody else can tell from a check of a picture, nor by what comes with it.
+        """Make one check of a random picture, which nobody else can tell from a check of a real one.
 
         Raises:
             DeviceError: there is no epoch yet, or the provider cannot be reached or believed.
@@ -188,7 +188,7 @@ class Guard:
         try:
             async with asyncio.timeout(self._seconds):
                 await self._look_for_update()
-                asked = await self._ask([])
+                asked = await self._ask_in_vain()
         except TimeoutError as error:
             raise ProviderUnreachable("the cover check took too long") from error
         if asked is None:
@@ -237,8 +237,15 @@ class Guard:
         except DecoderFailed:
             # Somebody who watches the traffic sees a check all the same.
             with contextlib.suppress(TutelaError):
-                await self._ask([])
+                await self._ask_in_vain()
             raise
+        return await self._ask(views)
+
+    async def _ask_in_vain(self) -> tuple[Hits, Epoch] | None:
+        """Have a random picture checked, as `_ask` does; the answer says nothing."""
+        views: list[NDArray[np.float64]] = []
+        with contextlib.suppress(DecoderFailed):  # without a decoder there is still the request
+            views = await self._decoder.stand_in()
         return await self._ask(views)
 
     async def _ask(self, views: Sequence[NDArray[np.float64]]) -> tuple[Hits, Epoch] | None:

@@ -1,8 +1,9 @@
 """The child process in which a device decodes pictures: it holds nothing that a hostile picture could reach for.
 
 The parent writes `length (4, big endian) ‖ picture`; the child answers `length (4) ‖ answer`, where an answer is JSON
-(`{"views": [[margins, …], …]}`, or `error` and `message`). The child's memory is bounded by the operating system where
-it can be; its time by the parent, who kills it. It imports this room alone, to be small and quick to start.
+(`{"views": [[margins, …], …], "seconds": …}`, or `error` and `message`). The child's memory is bounded by the
+operating system where it can be; its time by the parent, who kills it. It imports this room alone, to be small and
+quick to start.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import contextlib
 import struct
 import sys
-from typing import BinaryIO, Final
+import time
+from typing import Annotated, BinaryIO, Final
 
 import msgspec
 
@@ -29,17 +31,18 @@ class Answer(msgspec.Struct):
     views: list[list[float]] = []
     error: str | None = None
     message: str = ""
+    seconds: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 0.0
+    """How long reading and decoding the picture took."""
 
 
-def answer(picture: bytes, limits: Limits) -> bytes:
+def answer(picture: bytes, limits: Limits) -> Answer:
     """Return the child's answer about one picture."""
     try:
-        found = [view.pdq.margins.tolist() for view in views(luminance(picture, limits))]
-        return msgspec.json.encode(Answer(views=found))
+        return Answer(views=[view.pdq.margins.tolist() for view in views(luminance(picture, limits))])
     except PictureError as error:
-        return msgspec.json.encode(Answer(error=error.code, message=error.message))
+        return Answer(error=error.code, message=error.message)
     except MemoryError:
-        return msgspec.json.encode(Answer(error="oversized-picture", message="decoding needs too much memory"))
+        return Answer(error="oversized-picture", message="decoding needs too much memory")
 
 
 def serve(pictures: BinaryIO, answers: BinaryIO, limits: Limits) -> None:
@@ -48,11 +51,14 @@ def serve(pictures: BinaryIO, answers: BinaryIO, limits: Limits) -> None:
         head = pictures.read(LENGTH.size)
         if len(head) < LENGTH.size:
             return
+        started = time.perf_counter()
         (length,) = LENGTH.unpack(head)
         picture = pictures.read(length)
         if len(picture) < length:
             return
-        reply = answer(picture, limits)
+        found = answer(picture, limits)
+        found.seconds = time.perf_counter() - started
+        reply = msgspec.json.encode(found)
         answers.write(LENGTH.pack(len(reply)) + reply)
         answers.flush()
 
