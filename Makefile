@@ -7,10 +7,18 @@ export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: run test check lock clean help words
 
-help:            ## list the targets
-	@sed -n 's/^\([a-z]*\): .*## /  make \1  /p' $(MAKEFILE_LIST)
+help:            ## list the targets and variables
+	@sed -n 's/^\([a-z]*\): .*## */\1|/p' $(MAKEFILE_LIST) | \
+	    while IFS='|' read -r target text; do printf '  make %-8s %s\n' "$$target" "$$text"; done
+	@echo
+	@sed -n 's/^#= /  /p' $(MAKEFILE_LIST)
 
-run: $(VENV)/.run-ready   ## a guarded encrypted conversation, end to end; KEEP=1 leaves it running
+#= KEEP=1        with run: leave it running, and play the child
+#= JSON=1        with run: one line of JSON for each step
+#= ARGS='…'      with test: what pytest is told, such as ARGS='tests/lists -x'
+#= PYTHON=…      always: the Python to set up with, such as PYTHON=python3.12
+
+run: $(VENV)/.run-ready   ## a guarded encrypted conversation, end to end
 	@$(BIN)/tutela demo $(if $(KEEP),--keep) $(if $(JSON),--json)
 
 test: $(VENV)/.test-ready ## style, types, architecture, then the whole suite

@@ -130,8 +130,13 @@ def test_a_missing_secret_is_named(config: Path, listing: Workspace):
 def test_init_does_not_write_over_anything(config: Path):
     before = config.read_text()
     again = ("init", config.parent, "--name", "x.example", "--homeserver", "x.example=https://x.example")
-    assert answered(*again, code=1)["error"]["code"]
+    assert answered(*again, code=1)["error"]["hint"] == "Edit it, or choose another folder."
     assert config.read_text() == before
+
+
+def test_a_folder_is_no_settings_file(config: Path):
+    refused = answered("status", "--config", config.parent, code=1)["error"]
+    assert (refused["code"], refused["message"].split(": ")[-1]) == ("settings", "Is a directory")
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from harness.epochs import MadeEpoch
 from harness.provider import SERVER, FakeHomeserver, make_settings, random_request, small_epoch
 from tutela.provider import settings as configuration
 from tutela.provider.access import AccessRecord
-from tutela.provider.errors import SettingsError
+from tutela.provider.errors import SettingsError, StorageUnavailable
 from tutela.provider.server import _listening, running, serve
 from tutela.provider.service import Provider
 from tutela.provider.settings import Settings
@@ -153,6 +153,13 @@ async def test_an_address_that_is_not_this_machines(published: tuple[Settings, M
         async with running(elsewhere):
             pytest.fail("it cannot be running")
     assert "`host` must be an address of this machine" in (refused.value.hint or "")
+
+
+def test_a_database_that_cannot_be_written_is_told_before_serving(published: tuple[Settings, MadeEpoch]):
+    settings, _ = published
+    readonly = f"sqlite:///file:{settings.data}/provider.sqlite?mode=ro&uri=true"
+    with pytest.raises(StorageUnavailable, match="readonly"):
+        serve(Settings(**{**vars_of(settings), "database": readonly}), started=pytest.fail)
 
 
 @pytest.mark.parametrize("log", ["nowhere/access.jsonl", "."])

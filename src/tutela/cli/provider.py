@@ -19,7 +19,7 @@ from tutela.cli import epochs
 from tutela.cli.console import JSON, Group, answer, complain, say, show
 from tutela.cli.submissions import LIST
 from tutela.lists import files, keyfile
-from tutela.lists.errors import StorageFailed
+from tutela.lists.errors import AlreadyThere, StorageFailed
 from tutela.lists.workspace import Workspace
 from tutela.provider import settings as configuration
 from tutela.provider.errors import NothingPublished, SettingsError
@@ -30,7 +30,7 @@ from tutela.wire import limits
 
 CONFIG: Final = click.option(
     "--config",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(readable=False, path_type=Path),  # `load` says more about what is wrong with it
     default=configuration.FILE,
     show_default=True,
     envvar="TUTELA_CONFIG",
@@ -44,7 +44,8 @@ def provider() -> None:
 
     \b
     The way to a running service:
-      tutela provider init /srv/tutela --name family.example --homeserver family.example=http://127.0.0.1:8008
+      tutela provider init /srv/tutela --name family.example \\
+          --homeserver family.example=http://127.0.0.1:8008
       tutela list trust-root --out /srv/tutela/trust-root.json --list family.example
       tutela provider publish --list family.example --config /srv/tutela/provider.toml
       tutela provider serve --config /srv/tutela/provider.toml
@@ -83,7 +84,10 @@ def init(directory: Path, name: str, homeservers: tuple[str, ...], as_json: bool
         settings.keys.mkdir(exist_ok=True, mode=0o700)
     except OSError as error:
         raise files.failed(directory, error) from error
-    files.create(path, configuration.template(values).encode())
+    try:
+        files.create(path, configuration.template(values).encode())
+    except AlreadyThere as error:
+        raise AlreadyThere(error.message, hint="Edit it, or choose another folder.") from error
     Provider.open(settings).close()
 
     def text() -> None:

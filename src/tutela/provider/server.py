@@ -44,6 +44,7 @@ def serve(settings: Settings, *, started: Callable[[str], None] | None = None) -
     """
     sink = LineSink.to(settings.access_log, sys.stdout)
     with contextlib.closing(Provider.open(settings)) as provider, _listening(settings) as listener:
+        provider.forget()  # now, so that a database that cannot be written is told before anybody relies on it
         if started is not None:
             started(_address(listener))
         server = _uvicorn(create_app(provider, sink))
