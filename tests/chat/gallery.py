@@ -22,7 +22,7 @@ from chat.pair import ROOM, START, Pair, PairedClient, pair, photograph, verdict
 from tutela.chat import Observation, Observations, Party, Window, create_app
 from tutela.chat import observer as saw
 from tutela.device.verdict import Outcome, Reason
-from tutela.integrations.matrix.errors import IdentityChanged, Unreachable
+from tutela.integrations.matrix.errors import IdentityChanged, SomebodyJoined, Unreachable
 from tutela.integrations.matrix.identities import SenderTrust
 from tutela.integrations.matrix.timeline import Problem, UnreadableMessage
 from tutela.lists import defaults
@@ -114,6 +114,15 @@ async def identity(story: Story) -> Window:
     return window
 
 
+async def somebody(story: Story) -> Window:
+    window = await story.talk()
+    story.pair.mia.somebody_joined("@zoe:elsewhere.example")
+    story.settle()
+    story.pair.mia.failure = SomebodyJoined("joined", users=("@zoe:elsewhere.example",))
+    await window.say("Hello?")
+    return window
+
+
 async def doubts(story: Story) -> Window:
     window = await story.talk()
     for trust in (SenderTrust.UNSIGNED, SenderTrust.UNKNOWN):
@@ -154,6 +163,7 @@ SCENES: dict[str, Callable[[Story], Awaitable[Window]]] = {
     "received-warn-opened": incoming(Outcome.WARN, opened=True),
     "received-unchecked": incoming(Outcome.UNCHECKED, Action.ALLOW),
     "identity": identity,
+    "somebody": somebody,
     "doubts": doubts,
     "failure": failure,
 }

@@ -117,6 +117,16 @@ class PairedClient:
             raise self.failure
         self.log.append(f"accept {user_id} {shown}")
 
+    def accept_reader(self, room_id: str, user_id: str) -> None:
+        if isinstance(self.failure, TutelaError):
+            raise self.failure
+        self.log.append(f"accept {user_id} in {room_id}")
+
+    def somebody_joined(self, user_id: str) -> None:
+        """As the real client does."""
+        kind = NoticeKind.SOMEBODY_JOINED
+        self.happen(Notice(room_id=ROOM, event_id="", sender=user_id, sent_at=0, kind=kind))
+
     def identity_changed(self, user_id: str) -> None:
         """As the real client does: a notice of its own, with no id and no time."""
         kind, key = NoticeKind.IDENTITY_CHANGED, "m6Vq PZ1x 8TtE nWc3"

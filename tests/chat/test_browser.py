@@ -228,6 +228,17 @@ async def test_a_received_warning_opens_and_covers_again(browser: Browser, serve
         await expect(picture).to_be_hidden()
 
 
+async def test_who_has_come_is_accepted_by_keyboard(browser: Browser, served: Running):
+    served.pair.mia.somebody_joined("@zoe:example.org")
+    async with opened(browser, served.links.windows[0]) as mia:
+        log = mia.page.get_by_role("log", name="Messages")
+        await expect(log.get_by_text("Somebody new: Zoe")).to_be_visible()
+        await expect(log.get_by_text("@zoe:example.org is now in this conversation")).to_be_visible()
+        await log.get_by_role("button", name="I know why, it is fine").press("Enter")
+        await expect(log.get_by_role("button", name="I know why, it is fine")).to_have_count(0)
+    assert served.pair.mia.log == [f"accept @zoe:example.org in {ROOM}"]
+
+
 async def test_a_large_file_is_refused_before_it_is_sent(browser: Browser, served: Running, tmp_path: Path):
     large = tmp_path / "large.jpg"
     large.write_bytes(b"\xff\xd8\xff" + bytes(21 << 20))

@@ -116,7 +116,7 @@ def test_every_notice_has_a_title_and_words(kind: NoticeKind):
     assert entry.kind == "notice"
     assert entry.title
     assert "{" not in entry.title + entry.text
-    assert entry.acceptable == (kind is NoticeKind.IDENTITY_CHANGED)
+    assert bool(entry.answer) == (kind in (NoticeKind.IDENTITY_CHANGED, NoticeKind.SOMEBODY_JOINED))
     assert entry.fingerprint == "abcd efgh"
 
 
@@ -130,7 +130,13 @@ def test_only_the_newest_change_of_a_person_can_be_accepted_and_only_once():
     events = [notice("$1"), notice("$2"), notice("$3", sender="@ann:example.org"), text()]
     assert acceptable(events, accepted=()) == {"$2", "$3"}
     assert acceptable(events, accepted={"$2"}) == {"$3"}
-    assert [entry.acceptable for entry in shown(*events, accepted={"$2"})] == [False, False, True, False]
+    assert [bool(entry.answer) for entry in shown(*events, accepted={"$2"})] == [False, False, True, False]
+
+
+def test_a_person_who_came_and_whose_keys_changed_is_asked_about_twice():
+    events = [notice("$1"), notice("$2", NoticeKind.SOMEBODY_JOINED), notice("$3", NoticeKind.SOMEBODY_JOINED)]
+    assert acceptable(events, accepted=()) == {"$1", "$3"}
+    assert [entry.icon for entry in shown(*events)] == ["key", "person", "person"]
 
 
 def test_days_follow_the_readers_clock():

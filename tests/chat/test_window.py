@@ -12,7 +12,7 @@ from tutela.chat import window as window_module
 from tutela.chat.conversation import entry_id
 from tutela.chat.window import EVENTS, TEXT_LENGTH, Window
 from tutela.device.verdict import Outcome
-from tutela.integrations.matrix.errors import IdentityChanged, OversizedMedia, Unreachable
+from tutela.integrations.matrix.errors import IdentityChanged, OversizedMedia, SomebodyJoined, Unreachable
 from tutela.integrations.matrix.timeline import Invitation, PictureMessage
 from tutela.wire.manifest import Action
 
@@ -115,6 +115,7 @@ async def test_trying_again_after_an_unchecked_stop():
         (Unreachable("no answer"), "could not be sent just now"),
         (OSError("no network"), "could not be sent just now"),
         (IdentityChanged("changed", users=("@leo:example.org",)), "security keys changed"),
+        (SomebodyJoined("joined", users=("@zoe:example.org",)), "somebody new is in this conversation"),
         (OversizedMedia("too large"), "too large"),
     ],
 )
@@ -188,6 +189,20 @@ async def test_a_changed_identity_is_accepted_once_at_its_newest_notice():
     both.mias.accept(newest)
     both.mias.accept(newest)
     assert both.mia.log == ["accept @leo:example.org m6Vq PZ1x 8TtE nWc3"]
+
+
+async def test_who_has_come_is_accepted_in_this_room():
+    both = pair()
+    both.mia.somebody_joined("@zoe:example.org")
+    settle(both)
+    (asked,) = (entry_id(event.event_id) for event in both.mias.events)
+    both.mia.failure = Unreachable("no answer")
+    both.mias.accept(asked)
+    assert "could not be accepted" in both.mias.failure
+    both.mia.failure = None
+    both.mias.accept(asked)
+    both.mias.accept(asked)
+    assert both.mia.log == [f"accept @zoe:example.org in {ROOM}"]
 
 
 async def test_a_message_takes_the_place_of_the_one_that_waited_for_it():

@@ -118,6 +118,22 @@ class Partner:
                     if isinstance(event, kind) and holds(event):
                         return event
 
+    async def recipients(self, room_id: str) -> set[tuple[str, str]]:
+        """Send a text and return the devices to which its key goes."""
+        gone: set[tuple[str, str]] = set()
+        machine = self.client._device.machine
+        original = machine.room_key_messages
+
+        def noted(room_id: str, devices: Any) -> Any:
+            messages = original(room_id, devices)
+            gone.update((user, device) for user, contents in messages.items() for device in contents)
+            return messages
+
+        machine.room_key_messages = noted  # type: ignore[method-assign]
+        await self.client.send_text(room_id, "who reads this?")
+        machine.room_key_messages = original  # type: ignore[method-assign]
+        return gone
+
     async def send_raw(self, room_id: str, content: dict[str, Any], kind: str = "m.room.message") -> str:
         """Encrypt and send whatever a test wants."""
         return await self.client._device.send(room_id, kind, content, f"raw-{len(self.network.requests)}")

@@ -38,6 +38,10 @@ class ChatClient(Protocol):
         """Accept the identity that `user_id` publishes now, if its fingerprint is the one that was shown."""
         ...
 
+    def accept_reader(self, room_id: str, user_id: str) -> None:
+        """Let somebody read who has come into a room."""
+        ...
+
 
 def _fits(client: GuardedClient) -> ChatClient:
     return client  # mypy holds the two together

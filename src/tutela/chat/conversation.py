@@ -27,12 +27,24 @@ from tutela.integrations.matrix.timeline import (
 from tutela.language import N_, Words
 from tutela.wire.manifest import Action
 
+#: What the user can accept at a notice, with the words of the button.
+_ANSWERS = {
+    NoticeKind.IDENTITY_CHANGED: N_("I asked, it is fine"),
+    NoticeKind.SOMEBODY_JOINED: N_("I know why, it is fine"),
+}
+_ICONS = {
+    NoticeKind.IDENTITY_CHANGED: "key",
+    NoticeKind.OWN_IDENTITY_CHANGED: "key",
+    NoticeKind.SOMEBODY_JOINED: "person",
+}
+
 PictureState = Literal["shown", "asked", "covered", "gone"]
 
 _TITLES = {
     NoticeKind.IDENTITY_CHANGED: N_("Is it still {name}?"),
     NoticeKind.OWN_IDENTITY_CHANGED: N_("Your security keys changed"),
     NoticeKind.DEVICES_LEFT_OUT: N_("A device that is not confirmed"),
+    NoticeKind.SOMEBODY_JOINED: N_("Somebody new: {name}"),
     NoticeKind.MESSAGES_SKIPPED: N_("A gap in the messages"),
 }
 
@@ -55,8 +67,8 @@ class Entry:
     hideable: bool = False
     fingerprint: str = ""
     """A new key for two people to compare."""
-    acceptable: bool = False
-    """Whether the user can accept somebody's changed identity here."""
+    answer: str = ""
+    """The words with which the user accepts what the notice tells; empty where there is nothing to accept."""
     icon: str = "info"
 
 
@@ -89,11 +101,11 @@ def picture_state(message: PictureMessage, *, opened: bool) -> PictureState:
 
 
 def acceptable(events: Iterable[TimelineEvent], *, accepted: Collection[str]) -> frozenset[str]:
-    """Return the ids of the notices at which a changed identity can be accepted: each person's newest, once."""
+    """Return the ids of the notices that ask the user to accept something: the newest of a kind and person, once."""
     newest = {
-        event.sender: event.event_id
+        (event.kind, event.sender): event.event_id
         for event in events
-        if isinstance(event, Notice) and event.kind is NoticeKind.IDENTITY_CHANGED
+        if isinstance(event, Notice) and event.kind in _ANSWERS
     }
     return frozenset(newest.values()) - frozenset(accepted)
 
@@ -135,15 +147,14 @@ def _entry(event: Message | Notice, *, words: Words, zone: tzinfo | None, opened
     sender = short_name(event.sender)
     entry = Entry(id=entry_id(event.event_id), kind="text", time=time, clock=f"{time:%H:%M}", sender=sender)
     if isinstance(event, Notice):
-        changed = event.kind is NoticeKind.IDENTITY_CHANGED
         return replace(
             entry,
             kind="notice",
-            icon="key" if changed or event.kind is NoticeKind.OWN_IDENTITY_CHANGED else "info",
+            icon=_ICONS.get(event.kind, "info"),
             title=words.text(_TITLES[event.kind], name=sender),
             text=event.text(words),
             fingerprint=event.fingerprint,
-            acceptable=acceptable,
+            answer=words.text(_ANSWERS[event.kind]) if acceptable else "",
         )
     entry = replace(entry, mine=event.own, doubt=event.caution(words))
     if isinstance(event, TextMessage):

@@ -21,8 +21,8 @@ from tutela.chat.conversation import acceptable, entry_id, picture_state, short_
 from tutela.device.verdict import Verdict
 from tutela.errors import TutelaError
 from tutela.integrations.matrix.client import Held
-from tutela.integrations.matrix.errors import IdentityChanged, OversizedMedia
-from tutela.integrations.matrix.timeline import Message, Notice, PictureMessage, TimelineEvent
+from tutela.integrations.matrix.errors import IdentityChanged, OversizedMedia, SomebodyJoined
+from tutela.integrations.matrix.timeline import Message, Notice, NoticeKind, PictureMessage, TimelineEvent
 from tutela.language import N_
 from tutela.signals.image import PictureError, sniff
 from tutela.wire.manifest import Action
@@ -37,7 +37,10 @@ _FILENAME_LENGTH: Final = 120
 
 _NOT_SENT = N_("This could not be sent just now. Please try again in a moment.")
 _KEYS_CHANGED = N_("Nothing was sent, because somebody’s security keys changed. Please look at the notice above.")
-_NOT_ACCEPTED = N_("The new keys could not be accepted just now. Please try again in a moment.")
+_SOMEBODY_JOINED = N_(
+    "Nothing was sent, because somebody new is in this conversation. Please look at the notice above."
+)
+_NOT_ACCEPTED = N_("This could not be accepted just now. Please try again in a moment.")
 _NO_PICTURE = N_("This file is not a picture that can be sent here. Please choose a JPEG, PNG, WebP or GIF picture.")
 TOO_LARGE = N_("This file is too large. Please choose a smaller picture.")
 _TOO_LONG = N_("This message is too long. Please send it in parts.")
@@ -204,16 +207,19 @@ class Window:
             self.changes.notify()
 
     def accept(self, entry: str) -> None:
-        """Accept somebody's changed identity, as the user asks at the newest notice of it."""
+        """Accept somebody's changed identity, or somebody who has come, as the user asks at the newest notice of it."""
         event = self.find(entry)
         if not isinstance(event, Notice) or event.event_id not in acceptable(self.events, accepted=self.accepted):
             return
         self.failure = ""
         try:
-            # Only the key whose fingerprint was shown, whatever the homeserver says by now.
-            self.client.accept_new_identity(event.sender, shown=event.fingerprint)
+            if event.kind is NoticeKind.SOMEBODY_JOINED:
+                self.client.accept_reader(event.room_id, event.sender)
+            else:
+                # Only the key whose fingerprint was shown, whatever the homeserver says by now.
+                self.client.accept_new_identity(event.sender, shown=event.fingerprint)
         except TutelaError as error:
-            log.warning("a new identity was not accepted: %s", error)
+            log.warning("what a notice asks was not accepted: %s", error)
             self.failure = _NOT_ACCEPTED
         else:
             self.accepted.add(event.event_id)
@@ -221,5 +227,10 @@ class Window:
 
     def _fail(self, error: Exception) -> None:
         log.warning("%s could not send: %s", self.client.user_id, error)
-        kinds = {IdentityChanged: _KEYS_CHANGED, OversizedMedia: TOO_LARGE, PictureError: _NO_PICTURE}
+        kinds = {
+            IdentityChanged: _KEYS_CHANGED,
+            SomebodyJoined: _SOMEBODY_JOINED,
+            OversizedMedia: TOO_LARGE,
+            PictureError: _NO_PICTURE,
+        }
         self.failure = next((text for kind, text in kinds.items() if isinstance(error, kind)), _NOT_SENT)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.matrix import Company, Partner, Unvouched
+from harness.matrix import Company, Unvouched
 from harness.pictures import ORDINARY
 from tutela.integrations.matrix.cross_signing import PrivateIdentity, device_signing_upload, fingerprint
 from tutela.integrations.matrix.errors import IdentityChanged, IdentityElsewhere, RoomNotEncrypted
@@ -20,23 +20,6 @@ from tutela.language import words
 pytestmark = pytest.mark.slow
 
 
-async def _recipients(company: Company, sender: Partner, room: str) -> set[tuple[str, str]]:
-    """Send a text and return the devices to which its key goes."""
-    gone: set[tuple[str, str]] = set()
-    machine = sender.client._device.machine
-    original = machine.room_key_messages
-
-    def noted(room_id: str, devices: Any) -> Any:
-        messages = original(room_id, devices)
-        gone.update((user, device) for user, contents in messages.items() for device in contents)
-        return messages
-
-    machine.room_key_messages = noted  # type: ignore[method-assign]
-    await sender.client.send_text(room, "who reads this?")
-    machine.room_key_messages = original  # type: ignore[method-assign]
-    return gone
-
-
 async def test_a_device_that_nobody_vouches_for_receives_nothing_and_is_told(company: Company):
     mia, leo = await company.enter("mia"), await company.enter("leo")
     room = await company.room(mia, leo)
@@ -46,7 +29,7 @@ async def test_a_device_that_nobody_vouches_for_receives_nothing_and_is_told(com
     assert notice.kind is NoticeKind.DEVICES_LEFT_OUT
     assert (notice.sender, notice.devices) == (leo.user_id, (intruder.client.device_id,))
     assert leo.user_id in notice.text(words("en"))
-    assert await _recipients(company, mia, room) == {(leo.user_id, leo.client.device_id)}
+    assert await mia.recipients(room) == {(leo.user_id, leo.client.device_id)}
     [unreadable] = [event for event in await intruder.sync() if not isinstance(event, Notice)]
     assert isinstance(unreadable, UnreadableMessage)
     assert unreadable.problem is Problem.NO_KEY
@@ -96,7 +79,7 @@ async def test_a_device_that_the_homeserver_adds_receives_nothing(company: Compa
 
     mia.network.meddle = add
     room = await company.room(mia, leo)
-    assert await _recipients(company, mia, room) == {(leo.user_id, leo.client.device_id)}
+    assert await mia.recipients(room) == {(leo.user_id, leo.client.device_id)}
 
 
 async def test_a_master_key_that_the_homeserver_replaces_stops_sending(company: Company):
@@ -157,7 +140,7 @@ async def test_a_changed_identity_is_told_once_and_accepted(company: Company):
     await mia.client.close()
     again = await company.enter(mia.person, password=None)
     await again.sync()
-    assert await _recipients(company, again, room) == {(leo.user_id, phone.client.device_id)}
+    assert await again.recipients(room) == {(leo.user_id, phone.client.device_id)}
 
 
 async def test_a_change_while_this_client_was_away_is_noticed(company: Company):
@@ -214,14 +197,14 @@ async def test_an_unknown_algorithm_is_not_written_to(company: Company):
 async def test_who_leaves_reads_no_more_and_who_joins_reads_from_then_on(company: Company):
     mia, leo, zoe = await company.enter("mia"), await company.enter("leo"), await company.enter("zoe")
     room = await company.room(mia, leo, zoe)
-    assert await _recipients(company, mia, room) == {(p.user_id, p.client.device_id) for p in (leo, zoe)}
-    assert await _recipients(company, mia, room) == set()
+    assert await mia.recipients(room) == {(p.user_id, p.client.device_id) for p in (leo, zoe)}
+    assert await mia.recipients(room) == set()
     await zoe.client.leave(room)
     await mia.sync()
-    assert await _recipients(company, mia, room) == {(leo.user_id, leo.client.device_id)}
-    await mia.client._device.api.post(f"rooms/{room}/invite", {"user_id": zoe.user_id})
+    assert await mia.recipients(room) == {(leo.user_id, leo.client.device_id)}
+    await mia.client.invite(room, zoe.user_id)
     await mia.sync()
-    assert await _recipients(company, mia, room) == {(zoe.user_id, zoe.client.device_id)}
+    assert await mia.recipients(room) == {(zoe.user_id, zoe.client.device_id)}
 
 
 async def test_a_message_under_a_false_name_is_not_shown(company: Company):

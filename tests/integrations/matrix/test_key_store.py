@@ -49,6 +49,7 @@ def _everything(identity: PrivateIdentity) -> dict[str, Any]:
         "pins": {MIA: identity.public(MIA).master},
         "since": "s1",
         "encrypted_rooms": frozenset({"!a", "!b"}),
+        "accepted_readers": {"!a": frozenset({MIA}), "!b": frozenset()},
     }
 
 

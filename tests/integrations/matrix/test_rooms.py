@@ -39,6 +39,26 @@ def test_the_invited_do_not_read_where_history_is_for_the_joined():
     assert room.readers == {MIA}
 
 
+def test_who_is_there_first_is_accepted_and_nobody_later():
+    room = Room("!r", joined={MIA}, invited={LEO})
+    assert room.strangers == {MIA, LEO}
+    room.accept_those_here()
+    assert room.strangers == set()
+    room.apply(member("@zoe:example.org", "invite"))
+    room.accept_those_here()
+    assert room.strangers == {"@zoe:example.org"}
+    room.apply(member(LEO, "leave"))
+    room.apply(member(LEO, "join"))
+    assert room.strangers == {"@zoe:example.org", LEO}
+
+
+@pytest.mark.parametrize("name", ["", "zoe", "@zoe", "@z\ud800:example.org", "@zoe:\u202eexample.org", "@a\n:b"])
+def test_what_cannot_be_a_name_is_no_member(name: str):
+    room = Room("!r")
+    room.apply(member(name, "join"))
+    assert room.readers == set()
+
+
 def test_encryption_cannot_be_switched_off():
     room = Room("!r")
     room.apply(state("m.room.encryption", algorithm=MEGOLM))

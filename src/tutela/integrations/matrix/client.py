@@ -1,7 +1,7 @@
 """The guarded client: what a chat or a demo uses of Matrix, and nothing else.
 
 Every picture is checked before it is encrypted and after it is decrypted. The client writes to encrypted rooms only,
-and only for devices that their owners' pinned identities vouch for.
+only for devices that their owners' pinned identities vouch for, and only where its user has accepted all who read.
 """
 
 from __future__ import annotations
@@ -247,12 +247,32 @@ class GuardedClient:
     # Rooms
 
     async def create_encrypted_room(self, *, invite: Sequence[str] = (), name: str = "") -> str:
-        """Make a private encrypted room and return its id."""
+        """Make a private encrypted room and return its id. Who is invited is accepted."""
         return await membership.create_encrypted_room(self._device, invite=invite, name=name)
 
     async def join(self, room_id: str) -> None:
-        """Accept an invitation, or join a room that is open."""
+        """Accept an invitation, or join a room that is open. Who is there now is accepted, who comes later is not."""
         await membership.join(self._device, room_id)
+
+    async def invite(self, room_id: str, user_id: str) -> None:
+        """Invite somebody into a room, who is thereby accepted.
+
+        Raises:
+            UnknownRoom: this account is not in the room.
+            MatrixError: the homeserver did not take it.
+        """
+        await membership.invite(self._device, room_id, user_id)
+
+    def accept_reader(self, room_id: str, user_id: str) -> None:
+        """Let somebody read who has come into a room without being invited by this account.
+
+        Who is not there any more is not accepted in advance: if they come again, the user is asked again.
+
+        Raises:
+            UnknownRoom: this account is not in the room.
+        """
+        room = self._device.joined_room(room_id)
+        self._device.accept_readers(room, {user_id} & room.strangers)
 
     async def leave(self, room_id: str) -> None:
         """Leave a room, or decline an invitation."""
@@ -266,6 +286,7 @@ class GuardedClient:
         Raises:
             UnknownRoom, RoomNotEncrypted: the client does not write there.
             IdentityChanged: not before somebody's new identity is accepted; see `accept_new_identity`.
+            SomebodyJoined: not before who has come is accepted; see `accept_reader`.
             MatrixError: the homeserver did not take it.
         """
         event_id, head = await self._send(room_id, {"msgtype": "m.text", "body": text})
@@ -284,7 +305,7 @@ class GuardedClient:
         Raises:
             PictureError: this is no picture.
             OversizedMedia: it is over the client's limit.
-            UnknownRoom, RoomNotEncrypted, IdentityChanged, MatrixError: as in `send_text`.
+            UnknownRoom, RoomNotEncrypted, IdentityChanged, SomebodyJoined, MatrixError: as in `send_text`.
         """
         self._device.writable_room(room_id)
         picture = strip_trailing(data)

@@ -102,6 +102,16 @@ class IdentityChanged(MatrixError):
         self.users = users
 
 
+class SomebodyJoined(MatrixError):
+    """Somebody would read in the room whom this account has neither invited nor accepted. `users` says who."""
+
+    code: ClassVar[str] = "somebody-joined"
+
+    def __init__(self, message: str, *, users: tuple[str, ...], hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.users = users
+
+
 class UnknownRoom(MatrixError):
     """This account is not in the room, or has not synchronised since it joined."""
 

@@ -71,6 +71,8 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The sync token up to which everything was handled."""
     encrypted_rooms: frozenset[str] = frozenset()
     """Rooms once seen encrypted, so that no homeserver can say that they are not."""
+    accepted_readers: dict[str, frozenset[str]] = {}
+    """Who may read in each of them: whoever else comes is asked about first."""
 
 
 class KeyStore:

@@ -24,6 +24,9 @@ async def create_encrypted_room(device: OwnDevice, *, invite: Sequence[str], nam
         "initial_state": [{"type": "m.room.encryption", "state_key": "", "content": {"algorithm": MEGOLM}}],
     }
     room_id = text(await device.api.post("createRoom", {**body, "name": name} if name else body), "room_id")
+    room = device.room(room_id)
+    room.accepted = set()  # not whoever a sync has shown there meanwhile
+    device.accept_readers(room, [device.user_id, *invite])
     await _fetch(device, room_id)
     return room_id
 
@@ -34,10 +37,16 @@ async def join(device: OwnDevice, room_id: str) -> None:
     await _fetch(device, room_id)
 
 
+async def invite(device: OwnDevice, room_id: str, user_id: str) -> None:
+    """Invite somebody, who is thereby accepted."""
+    device.accept_readers(device.joined_room(room_id), [user_id])  # first, so that no sync in between asks about them
+    await device.api.post(f"rooms/{quote(room_id, safe='')}/invite", {"user_id": user_id})
+
+
 async def leave(device: OwnDevice, room_id: str) -> None:
     """Leave a room, or decline an invitation."""
     await device.api.post(f"rooms/{quote(room_id, safe='')}/leave", {})
-    device.rooms.pop(room_id, None)
+    device.forget_room(room_id)
 
 
 async def _fetch(device: OwnDevice, room_id: str) -> None:
@@ -50,4 +59,4 @@ async def _fetch(device: OwnDevice, room_id: str) -> None:
         with contextlib.suppress(Refused):  # a room need not have each of them
             content = await device.api.get(f"{path}/state/{kind}/")
             room.apply({"type": kind, "state_key": "", "content": content})
-    device.remember_encrypted_rooms()
+    device.remember_rooms()

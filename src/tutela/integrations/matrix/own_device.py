@@ -1,7 +1,8 @@
 """This device: its keys at the homeserver, the rooms it is in, whom it trusts, and how it sends.
 
-`machine` encrypts, `identities` judges, `api` carries; here the three are joined, and here is the rule that nothing is
-encrypted for a device that its owner's pinned identity does not vouch for.
+`machine` encrypts, `identities` judges, `api` carries; here the three are joined, and here are the two rules. Nothing
+is encrypted for a device that its owner's pinned identity does not vouch for, and nothing at all while somebody would
+read whom this account's user has not accepted.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from uuid import uuid4
 
 from tutela.integrations.matrix.api import MatrixApi
 from tutela.integrations.matrix.cross_signing import DeviceKeys
-from tutela.integrations.matrix.errors import IdentityChanged, RoomNotEncrypted, UnknownRoom
+from tutela.integrations.matrix.errors import IdentityChanged, RoomNotEncrypted, SomebodyJoined, UnknownRoom
 from tutela.integrations.matrix.identities import Directory, SenderTrust, Standing, read_listing
 from tutela.integrations.matrix.key_store import KeyStore
 from tutela.integrations.matrix.machine import ONE_TIME_KEY, Machine
@@ -50,6 +51,7 @@ class OwnDevice:
         self._stale = {self.user_id}
         self._changes: list[Change] = []
         self._told: dict[str, tuple[Standing, str | None]] = {}
+        self._told_of: set[tuple[str, str]] = set()
         self._healed: dict[str, float] = {}
         self._known_failing: dict[str, frozenset[str]] = {}
         self._looking = asyncio.Lock()
@@ -58,14 +60,38 @@ class OwnDevice:
     # Taking in a sync answer
 
     def room(self, room_id: str) -> Room:
-        """Return the room, made if it is new; a room once seen encrypted is so from the start."""
-        encrypted = room_id in self.store.state.encrypted_rooms
-        return self.rooms.setdefault(room_id, Room(room_id, encrypted=encrypted))
+        """Return the room, made if it is new; a room once seen encrypted is so from the start, with its readers."""
+        state = self.store.state
+        accepted = state.accepted_readers.get(room_id)
+        room = Room(
+            room_id, encrypted=room_id in state.encrypted_rooms, accepted=None if accepted is None else set(accepted)
+        )
+        return self.rooms.setdefault(room_id, room)
 
-    def remember_encrypted_rooms(self) -> None:
-        """Keep on disk which rooms are encrypted."""
-        encrypted = frozenset(room.room_id for room in self.rooms.values() if room.encrypted)
-        self.store.update(encrypted_rooms=self.store.state.encrypted_rooms | encrypted)
+    def remember_rooms(self) -> None:
+        """Keep on disk which rooms are encrypted, and whom the user accepts in them."""
+        encrypted = [room for room in self.rooms.values() if room.encrypted]
+        for room in encrypted:
+            room.accept_those_here()
+        state = self.store.state
+        self.store.update(
+            encrypted_rooms=state.encrypted_rooms | {room.room_id for room in encrypted},
+            accepted_readers=state.accepted_readers
+            | {room.room_id: frozenset(room.accepted or ()) for room in encrypted},
+        )
+
+    def accept_readers(self, room: Room, users: Iterable[str]) -> None:
+        """Let `users` read in a room from now on, also if they are yet to come."""
+        room.accept_those_here()
+        room.accepted = (room.accepted or set()) | set(users)
+        accepted = self.store.state.accepted_readers
+        self.store.update(accepted_readers=accepted | {room.room_id: frozenset(room.accepted)})
+
+    def forget_room(self, room_id: str) -> None:
+        """This account has left: whoever is there when it joins again is accepted anew."""
+        self.rooms.pop(room_id, None)
+        kept = {room: users for room, users in self.store.state.accepted_readers.items() if room != room_id}
+        self.store.update(accepted_readers=kept)
 
     def devices_changed(self, changed: Iterable[str], left: Iterable[str]) -> None:
         """Take in whose keys changed, and with whom no room is shared any more."""
@@ -134,6 +160,18 @@ class OwnDevice:
                     self._learn(user, answer)
             self.store.update(pins=dict(self.directory.pins))
 
+    def strangers(self, room: Room) -> tuple[str, ...]:
+        """Those who would read in `room` and whom the user has not accepted, sorted."""
+        return tuple(sorted(room.strangers - {self.user_id}))
+
+    def take_arrivals(self) -> list[tuple[str, str]]:
+        """Return the room and the name of each stranger that is new since the last call."""
+        there = {
+            (room.room_id, user) for room in self.rooms.values() if room.encrypted for user in self.strangers(room)
+        }
+        new, self._told_of = there - self._told_of, there
+        return sorted(new)
+
     def take_changes(self) -> list[Change]:
         """Return what `look_up` has found since the last call."""
         changes, self._changes = self._changes, []
@@ -157,16 +195,26 @@ class OwnDevice:
 
     # Sending
 
+    def joined_room(self, room_id: str) -> Room:
+        """Return a room that this account is in.
+
+        Raises:
+            UnknownRoom: it is not, as far as is known here.
+        """
+        room = self.rooms.get(room_id)
+        if room is None:
+            raise UnknownRoom(f"this account is not in the room {room_id}", hint="Join it, and synchronise once.")
+        return room
+
     def writable_room(self, room_id: str) -> Room:
         """Return a room in which this client may write now.
 
         Raises:
             UnknownRoom, RoomNotEncrypted: it may not write there.
             IdentityChanged: not before the user has accepted somebody's new identity.
+            SomebodyJoined: not before the user has accepted who has come.
         """
-        room = self.rooms.get(room_id)
-        if room is None:
-            raise UnknownRoom(f"this account is not in the room {room_id}", hint="Join it, and synchronise once.")
+        room = self.joined_room(room_id)
         if not room.encrypted or room.algorithm != MEGOLM:
             raise RoomNotEncrypted(f"the room {room_id} is not end-to-end encrypted in a way that this client knows")
         changed = self.directory.changed(room.readers | {self.user_id})
@@ -182,13 +230,20 @@ class OwnDevice:
                 users=changed,
                 hint="Ask them in another way, then accept the new identity.",
             )
+        strangers = self.strangers(room)
+        if strangers:
+            raise SomebodyJoined(
+                f"{', '.join(strangers)} would read what is sent to the room {room_id}",
+                users=strangers,
+                hint="Accept them if you know why they are there, or leave the room.",
+            )
         return room
 
     async def send(self, room_id: str, event_type: str, content: Mapping[str, Any], transaction: str) -> str:
         """Encrypt an event for the devices that pass, send it, and return its id.
 
         Raises:
-            UnknownRoom, RoomNotEncrypted, IdentityChanged: nothing was sent, see `writable_room`.
+            UnknownRoom, RoomNotEncrypted, IdentityChanged, SomebodyJoined: nothing was sent, see `writable_room`.
             MatrixError: the homeserver did not take it.
         """
         async with self._sending:

@@ -67,8 +67,10 @@ class Receiver:
         self._sent.add(transaction)
 
     def notices(self) -> list[Notice]:
-        """Return what is to be told about people's keys, once, in every encrypted room shared with them."""
-        return [notice for change in self._device.take_changes() for notice in self._notices(change)]
+        """Return what is to be told, once: whose keys changed, in every room shared with them, and who has come."""
+        told = [notice for change in self._device.take_changes() for notice in self._notices(change)]
+        arrivals = self._device.take_arrivals()
+        return told + [_notice(room_id, user_id, NoticeKind.SOMEBODY_JOINED) for room_id, user_id in arrivals]
 
     async def take(self, body: Mapping[str, Any], since: str | None) -> AsyncIterator[TimelineEvent]:
         """Take in one sync answer and give what the application is to be shown.
@@ -115,7 +117,7 @@ class Receiver:
             room = device.room(room_id)
             for raw in _list(at(joined, "state", "events")) + _list(at(joined, "timeline", "events")):
                 room.apply(raw)
-        device.remember_encrypted_rooms()
+        device.remember_rooms()
         lists = at(body, "device_lists")
         device.devices_changed(*(filter(_is_text, _list(at(lists, name))) for name in ("changed", "left")))
 
@@ -266,7 +268,7 @@ def _notice(
 
 
 def _items(value: object) -> list[tuple[str, Any]]:
-    return list(value.items()) if isinstance(value, dict) else []
+    return [(key, item) for key, item in value.items() if key.isprintable()] if isinstance(value, dict) else []
 
 
 def _list(value: object) -> list[Any]:

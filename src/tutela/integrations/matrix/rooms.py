@@ -24,22 +24,36 @@ class Room:
     history_visibility: str = "shared"
     joined: set[str] = field(default_factory=set)
     invited: set[str] = field(default_factory=set)
+    accepted: set[str] | None = None
+    """Who may read, as far as this account's user knows; `None` before the room was first seen encrypted."""
 
     @property
     def readers(self) -> frozenset[str]:
         """Those who receive room keys: the joined, and the invited too unless the room's history is for the joined."""
         return frozenset(self.joined if self.history_visibility == "joined" else self.joined | self.invited)
 
+    @property
+    def strangers(self) -> frozenset[str]:
+        """The readers that nobody has accepted."""
+        return self.readers - (self.accepted or set())
+
+    def accept_those_here(self) -> None:
+        """Accept whoever is here, joined or invited, when the room is first seen encrypted, and nobody later."""
+        if self.accepted is None:
+            self.accepted = self.joined | self.invited
+
     def apply(self, event: Any) -> None:
         """Take in one state event; anything else is ignored."""
         kind, state_key, content = _state(event)
-        if kind == "m.room.member" and state_key:
+        if kind == "m.room.member" and state_key and _is_user_id(state_key):
             self.joined.discard(state_key)
             self.invited.discard(state_key)
             if content.get("membership") == "join":
                 self.joined.add(state_key)
             elif content.get("membership") == "invite":
                 self.invited.add(state_key)
+            elif self.accepted:
+                self.accepted.discard(state_key)  # who went and comes again is asked about again
         elif kind == "m.room.encryption" and state_key == "":
             self.encrypted = True
             algorithm = content.get("algorithm")
@@ -72,6 +86,11 @@ def read_invitation(room_id: str, user_id: str, state: Iterable[Any]) -> Invited
         elif kind == "m.room.name" and isinstance(content.get("name"), str):
             name = content["name"]
     return Invited(room_id, inviter, name)
+
+
+def _is_user_id(text: str) -> bool:
+    # Printable: neither halves of characters, which no encoding takes, nor what would turn a line of text around.
+    return text.startswith("@") and ":" in text and text.isprintable()
 
 
 def _state(event: Any) -> tuple[str, str | None, dict[str, Any]]:

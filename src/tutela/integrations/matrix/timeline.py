@@ -40,6 +40,8 @@ class NoticeKind(enum.StrEnum):
     """The homeserver lists another identity for this account."""
     DEVICES_LEFT_OUT = "devices-left-out"
     """`user_id` has devices that no identity vouches for; they receive nothing."""
+    SOMEBODY_JOINED = "somebody-joined"
+    """`user_id` would read in the room and was neither invited nor accepted by this account."""
     MESSAGES_SKIPPED = "messages-skipped"
     """There were too many messages to fetch while this device was away."""
 
@@ -153,6 +155,10 @@ _NOTICES = {
     ),
     NoticeKind.DEVICES_LEFT_OUT: N_(
         "{user} uses a device that {user} has not confirmed. It does not receive what you send."
+    ),
+    NoticeKind.SOMEBODY_JOINED: N_(
+        "{user} is now in this conversation and would read what you write from now on. Do you know why? "
+        "Until you accept, nothing is sent."
     ),
     NoticeKind.MESSAGES_SKIPPED: N_("Some earlier messages are not shown."),
 }
