@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import io
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -21,8 +23,10 @@ from harness.pictures import ATTESTED, LISTED, ORDINARY, POLICY, epoch_of, jpeg
 from harness.provider import SERVER, Stage, hold, staged
 from tutela.device import Direction, Guard, Outcome, Reason, load_trust_root
 from tutela.device import guard as guard_module
+from tutela.device.address import check_address
+from tutela.device.client import ProviderClient
 from tutela.device.decoder import Decoder
-from tutela.device.errors import DamagedProfile, DeviceError, ProviderUnreachable, UntrustedAnswer
+from tutela.device.errors import DamagedProfile, DeviceError, ProviderRefused, ProviderUnreachable, UntrustedAnswer
 from tutela.device.profile import Profile
 from tutela.lists.keys import KeyRing
 from tutela.matching.shield import PendingCheck
@@ -67,7 +71,7 @@ class Device:
         opened = await Guard.open(
             self.folder,
             key=KEY,
-            provider=url or "http://provider.invalid",
+            provider=url or "https://provider.invalid",
             trust_root=self.stage.epoch.trust_root,
             sign_in=self.sign_in,
             transport=None if url else httpx.ASGITransport(self.tampered),
@@ -248,6 +252,20 @@ async def test_a_check_starts_when_a_picture_is_chosen_and_is_used_once(device: 
         assert len(device.checks) == 2
 
 
+async def test_a_check_made_too_long_ago_is_made_anew(device: Device, monkeypatch: pytest.MonkeyPatch):
+    async with device.guard() as guard:
+        guard.choose(LISTED)
+        first = next(iter(guard._chosen.values())).check
+        assert (await first).outcome is Outcome.STOP
+        monkeypatch.setattr(guard_module, "_CHOSEN_SECONDS", -1.0)
+        guard.choose(LISTED)
+        assert next(iter(guard._chosen.values()), None) is None  # and what would be too old at once is not even kept
+        assert (await guard.check_outgoing(LISTED)).outcome is Outcome.STOP
+        monkeypatch.undo()
+        guard.choose(LISTED)
+        assert next(iter(guard._chosen.values())).check is not first
+
+
 async def test_choosing_many_pictures_is_bounded(device: Device):
     async with device.guard() as guard:
         for number in range(40):
@@ -422,16 +440,38 @@ async def test_a_sign_in_that_never_ends_is_given_up(device: Device, monkeypatch
         assert (await guard.check_outgoing(LISTED)).outcome is Outcome.STOP
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:8470", "", "ftp://provider.example"])
-async def test_what_is_no_address_is_refused_at_once(tmp_path: Path, address: str):
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("127.0.0.1:8470", "no address"),
+        ("", "no address"),
+        ("https://", "no address"),
+        ("ftp://provider.example", "no address"),
+        ("https://provider.example:port", "no address"),
+        ("http://provider.example", "not encrypted"),
+        ("http://10.0.0.1:8470", "not encrypted"),
+        ("http://127.0.0.1@provider.example", "not encrypted"),
+        ("http://localhost.provider.example", "not encrypted"),
+        ("HTTP://[2001:db8::1]", "not encrypted"),
+    ],
+)
+async def test_where_no_check_may_go_is_refused_at_once(tmp_path: Path, address: str, why: str):
     root = epoch_of(LISTED).trust_root
 
     async def nobody() -> SignIn:
         raise AssertionError
 
-    with pytest.raises(DeviceError, match="no address"):
+    with pytest.raises(DeviceError, match=why) as refused:
         await Guard.open(tmp_path, key=KEY, provider=address, trust_root=root, sign_in=nobody)
+    assert "https://…" in (refused.value.hint or "")
     Profile(tmp_path, KEY).close()
+
+
+@pytest.mark.parametrize(
+    "address", ["https://provider.example/below", "http://127.0.0.1:8470", "http://localhost", "http://[::1]:8470"]
+)
+def test_where_checks_may_go(address: str):
+    check_address(address, "provider")
 
 
 def test_a_trust_root_from_its_file(tmp_path: Path):
@@ -455,6 +495,50 @@ async def test_an_answer_that_does_not_end_is_cut_off(device: Device):
     async with running(device.stage.settings, wrap=wrap) as url, device.guard(url=url, update=False) as guard:
         with pytest.raises(UntrustedAnswer, match="longer"):
             await guard.update()
+
+
+async def test_what_arrives_never_unfolds(tmp_path: Path):
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.headers["accept-encoding"])
+        return httpx.Response(200, stream=httpx.ByteStream(bomb), headers={"content-encoding": "gzip"})
+
+    bomb = gzip.compress(bytes(50 << 20))
+    async with client_of(httpx.MockTransport(answer)) as client:
+        assert await client.manifest() == bomb
+    assert asked == ["identity"]
+
+
+async def test_a_download_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch):
+    class Drip(httpx.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            while True:
+                await asyncio.sleep(0.01)
+                yield b"."
+
+    monkeypatch.setattr("tutela.device.client._SLOWEST", 1e9)
+    async with client_of(httpx.MockTransport(lambda _: httpx.Response(200, stream=Drip())), seconds=0.3) as client:
+        with pytest.raises(ProviderUnreachable, match="TimeoutError"):
+            await client.segment("0" * 64, 1 << 20)
+
+
+async def test_a_long_hint_is_cut(tmp_path: Path):
+    problem = {"code": "busy", "message": "m" * 5000, "hint": "h" * 5000}
+    async with client_of(
+        httpx.MockTransport(lambda _: httpx.Response(429, stream=httpx.ByteStream(json.dumps(problem).encode())))
+    ) as client:
+        with pytest.raises(ProviderRefused) as refused:
+            await client.manifest()
+    assert len(refused.value.message) < 300
+    assert len(refused.value.hint or "") == 200
+
+
+def client_of(transport: httpx.MockTransport, seconds: float = 10.0) -> ProviderClient:
+    async def nobody() -> SignIn:
+        raise AssertionError
+
+    return ProviderClient("https://provider.invalid", nobody, transport=transport, seconds=seconds)
 
 
 async def test_no_provider_at_all(device: Device):
@@ -537,6 +621,38 @@ async def test_damaged_filters_do_not_reopen_the_way_back(device: Device):
             await guard.update()
         verdict = await guard.check_incoming(ORDINARY)
         assert (verdict.outcome, verdict.action) == (Outcome.UNCHECKED, Action.ALLOW)  # as the verified policy says
+
+
+async def test_a_record_that_cannot_be_read_is_told_and_the_profile_let_go(device: Device):
+    async with device.guard():
+        pass
+    (device.folder / "epoch.sealed").unlink()
+    (device.folder / "epoch.sealed").mkdir()
+    with pytest.raises(DeviceError, match="'epoch' cannot be read") as told:
+        async with device.guard():
+            pass
+    assert "epoch.sealed" in (told.value.hint or "")
+    (device.folder / "epoch.sealed").rmdir()
+    async with device.guard() as guard:
+        assert (await guard.check_outgoing(LISTED)).outcome is Outcome.STOP
+
+
+async def test_a_linked_folder_is_refused_and_nothing_in_it_deleted(device: Device, tmp_path: Path):
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "somebodys.seg").write_bytes(b"theirs")
+    device.folder.mkdir()
+    async with device.guard(update=False) as guard:
+        (device.folder / "segments").symlink_to(foreign)
+        with pytest.raises(DamagedProfile, match="is a link"):
+            await guard.update()
+    with pytest.raises(DamagedProfile, match="is a link"):
+        async with device.guard():
+            pass
+    assert [path.name for path in foreign.iterdir()] == ["somebodys.seg"]
+    (device.folder / "segments").unlink()
+    async with device.guard() as guard:
+        assert (await guard.check_outgoing(LISTED)).outcome is Outcome.STOP
 
 
 async def test_a_record_of_another_trust_root_is_refused(device: Device):

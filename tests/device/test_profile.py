@@ -49,6 +49,17 @@ def test_another_key_is_refused(tmp_path: Path):
     Profile(tmp_path, KEY).close()
 
 
+def test_a_record_that_is_a_folder_is_no_wrong_key(tmp_path: Path):
+    Profile(tmp_path, KEY).close()
+    (tmp_path / "profile.sealed").unlink()
+    (tmp_path / "profile.sealed").mkdir()
+    with pytest.raises(DeviceError, match="cannot be read") as told:
+        Profile(tmp_path, KEY)
+    assert told.value.code == "device"
+    (tmp_path / "profile.sealed").rmdir()
+    Profile(tmp_path, KEY).close()
+
+
 @pytest.mark.parametrize("length", [0, 31, 33])
 def test_a_key_has_32_bytes(tmp_path: Path, length: int):
     with pytest.raises(DeviceError, match="32 bytes"):

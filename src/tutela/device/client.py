@@ -9,7 +9,8 @@ from typing import Final, Self
 
 import httpx
 
-from tutela.device.errors import DeviceError, ProviderRefused, ProviderUnreachable, UntrustedAnswer
+from tutela.device.address import check_address
+from tutela.device.errors import ProviderRefused, ProviderUnreachable, UntrustedAnswer
 from tutela.wire import document, limits
 from tutela.wire.check import response_bytes
 from tutela.wire.errors import WireError
@@ -21,6 +22,8 @@ _SMALL: Final = 64 * 1024
 #: The provider's codes for a session that it does not know any more.
 _SESSION_ENDED: Final = frozenset({"session-unknown", "session-expired", "session-missing"})
 _ENVELOPE: Final = 2 * limits.MANIFEST_BYTES
+#: A download of many megabytes may be as slow as this (bytes a second), no slower: 32 kbit/s.
+_SLOWEST: Final = 4096
 
 
 class ProviderClient:
@@ -34,14 +37,22 @@ class ProviderClient:
         seconds: float = 10.0,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """Speak to the provider at `base_url`; `sign_in` fetches a fresh OpenID token from the homeserver."""
-        if not base_url.startswith(("http://", "https://")):
-            raise DeviceError(f"{base_url!r:.200} is no address of a provider", hint="Write https://… in front.")
+        """Speak to the provider at `base_url`; `sign_in` fetches a fresh OpenID token from the homeserver.
+
+        Raises:
+            DeviceError: `base_url` is no address, or not encrypted and not on this machine.
+        """
+        check_address(base_url, "provider")
         self._sign_in = sign_in
         self._seconds = seconds
         # No environment: a proxy variable must not be able to redirect a child's checks.
         self._http = httpx.AsyncClient(
-            base_url=base_url, transport=transport, timeout=httpx.Timeout(seconds), trust_env=False
+            base_url=base_url,
+            transport=transport,
+            timeout=httpx.Timeout(seconds),
+            trust_env=False,
+            # Nothing that arrives may unfold to more than it is.
+            headers={"accept-encoding": "identity"},
         )
         self._session: str | None = None
         self._signing_in = asyncio.Lock()
@@ -52,7 +63,8 @@ class ProviderClient:
 
     async def segment(self, digest: str, size: int) -> bytes:
         """Return the segment with this digest and size, unverified."""
-        return await self._fetch("GET", f"/v1/segments/{digest}", limit=min(size, limits.SEGMENT_BYTES), patient=True)
+        limit = min(size, limits.SEGMENT_BYTES)
+        return await self._fetch("GET", f"/v1/segments/{digest}", limit=limit, more_seconds=limit / _SLOWEST)
 
     async def evaluate(self, key_id: str, request: bytes, *, batch: int) -> bytes:
         """Have a blinded batch evaluated; the answer is unverified.
@@ -120,12 +132,12 @@ class ProviderClient:
         limit: int,
         content: bytes | None = None,
         headers: dict[str, str] | None = None,
-        patient: bool = False,
+        more_seconds: float = 0.0,
     ) -> bytes:
-        """One exchange. The time limit covers the whole of it, except for a `patient` download, chunk by chunk."""
+        """One exchange. Each silence may last as long as the time limit, the whole of it `more_seconds` longer."""
         try:
             async with (
-                asyncio.timeout(None if patient else self._seconds),
+                asyncio.timeout(self._seconds + more_seconds),
                 self._http.stream(method, path, content=content, headers=headers) as response,
             ):
                 body = await _read(response, limit if response.is_success else _SMALL)
@@ -140,7 +152,7 @@ class ProviderClient:
 
 async def _read(response: httpx.Response, limit: int) -> bytes:
     body = bytearray()
-    async for chunk in response.aiter_bytes():
+    async for chunk in response.aiter_raw():
         body += chunk
         if len(body) > limit:
             raise UntrustedAnswer(f"the provider's answer is longer than the {limit} bytes it may have")
@@ -154,4 +166,5 @@ def _refusal(status: int, body: bytes) -> ProviderRefused | ProviderUnreachable:
         problem = document.decode(body, Problem, limit=_SMALL, canonical=False)
     except WireError:
         return ProviderRefused(f"the provider refused with status {status}", problem=f"http-{status}")
-    return ProviderRefused(f"the provider refused: {problem.message:.200}", problem=problem.code, hint=problem.hint)
+    hint = problem.hint[:200] if problem.hint else None
+    return ProviderRefused(f"the provider refused: {problem.message:.200}", problem=problem.code, hint=hint)

@@ -49,11 +49,13 @@ class EpochStore:
         """Read what was accepted last, and verify it anew.
 
         Raises:
-            DamagedProfile: it does not verify any more.
+            DamagedProfile: it does not verify any more, or the filters' folder lies elsewhere.
+            DeviceError: it cannot be read.
         """
         self._profile = profile
         self._root = root
         self._folder = profile.folder / "segments"
+        self._check_folder()
         stored = profile.read(_RECORD)
         try:
             self.last = acceptance.accept(envelope.decode(stored), root, last=None) if stored is not None else None
@@ -76,9 +78,11 @@ class EpochStore:
         Raises:
             WireError, ListError: the manifest does not verify, or is older than `last`.
             UntrustedAnswer: a segment is not the one that the manifest binds.
+            DamagedProfile: the filters' folder lies elsewhere.
         """
         manifest = acceptance.accept(envelope.decode(data), self._root, last=self.last)
         self._folder.mkdir(exist_ok=True)
+        self._check_folder()
         for entry in manifest.segments:
             if not self._has(entry):
                 content = await fetch(entry)
@@ -89,6 +93,11 @@ class EpochStore:
         self.last = manifest
         self._drop_all_but(manifest)
         return epoch
+
+    def _check_folder(self) -> None:
+        # What an epoch does not need any more is deleted there, which must not be done to a stranger's files.
+        if self._folder.is_symlink():
+            raise DamagedProfile(f"{self._folder} is a link", hint="Remove the link; the filters are fetched anew.")
 
     def _path(self, digest: str) -> Path:
         return self._folder / f"{digest}.seg"

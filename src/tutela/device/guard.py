@@ -13,6 +13,7 @@ import logging
 import secrets
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -48,6 +49,9 @@ log = logging.getLogger("tutela.device")
 BEFORE_ANY_POLICY: Final = Actions(outgoing=Action.WARN, incoming=Action.WARN)
 #: Checks under way or done, waiting to be asked for.
 _CHOSEN: Final = 16
+#: How long such a check counts: longer than somebody usually takes to write a line beside the picture and send it, and
+#: much less than lists and policies take to change.
+_CHOSEN_SECONDS: Final = 600.0
 #: A new epoch is looked for at most this often.
 _UPDATE_SECONDS: Final = 3600.0
 
@@ -63,6 +67,14 @@ _REASONS: Final[tuple[tuple[type[Exception], Reason], ...]] = (
     (MatchingError, Reason.UNTRUSTED),
     (ListError, Reason.UNTRUSTED),
 )
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """A check that started when its picture was chosen, at `since` on the event loop's clock."""
+
+    check: asyncio.Task[Verdict]
+    since: float
 
 
 class Guard:
@@ -86,7 +98,7 @@ class Guard:
         self._epoch: Epoch | None = None
         self._updating = asyncio.Lock()
         self._updated_at: float | None = None
-        self._chosen: OrderedDict[bytes, asyncio.Task[Verdict]] = OrderedDict()
+        self._chosen: OrderedDict[bytes, _Chosen] = OrderedDict()
         self._update: asyncio.Task[None] | None = None
         self._cover: asyncio.Task[None] | None = None
 
@@ -118,15 +130,16 @@ class Guard:
             update: whether to look for a new epoch now.
 
         Raises:
-            DeviceError: the profile cannot be opened, or what it holds does not verify.
+            DeviceError: the profile cannot be opened, or what it holds does not verify; or `provider` is no address,
+                or neither encrypted nor on this machine.
         """
         async with contextlib.AsyncExitStack() as undo:
             opened = undo.enter_context(profile if isinstance(profile, Profile) else Profile(profile, key))
             client = ProviderClient(provider, sign_in, transport=transport, seconds=min(10.0, seconds))
             await undo.enter_async_context(client)
             guard = cls(opened, client, trust_root, decoder=decoder, seconds=seconds)
+            guard._epoch = guard._store.load()
             undo.pop_all()
-        guard._epoch = guard._store.load()
         if update:
             with contextlib.suppress(TutelaError):
                 await guard.update()
@@ -161,19 +174,20 @@ class Guard:
         So the time of a check is the time of a choice, and a check that no upload follows says less.
         """
         name = hashlib.sha256(picture).digest()
+        self._forget_chosen()
         if name not in self._chosen:
-            self._chosen[name] = asyncio.create_task(self._verdict(picture, Direction.OUTGOING))
-        while len(self._chosen) > _CHOSEN:
-            _, oldest = self._chosen.popitem(last=False)
-            oldest.cancel()
+            check = asyncio.create_task(self._verdict(picture, Direction.OUTGOING))
+            self._chosen[name] = _Chosen(check, asyncio.get_running_loop().time())
+            self._forget_chosen()
 
     async def check_outgoing(self, picture: bytes) -> Verdict:
         """Return the verdict on a picture about to be sent; the check made by `choose` is used if there was one.
 
-        A verdict is used once: the list may have changed by the time that the same picture is sent again.
+        A verdict is used once, and for ten minutes: the list may have changed by the time that the picture is sent.
         """
+        self._forget_chosen()
         chosen = self._chosen.pop(hashlib.sha256(picture).digest(), None)
-        return await (chosen or self._verdict(picture, Direction.OUTGOING))
+        return await (chosen.check if chosen else self._verdict(picture, Direction.OUTGOING))
 
     async def check_incoming(self, picture: bytes) -> Verdict:
         """Return the verdict on a picture just received and decrypted."""
@@ -196,7 +210,8 @@ class Guard:
 
     async def close(self) -> None:
         """End what is under way and close the profile."""
-        tasks = [task for task in (self._cover, self._update, *self._chosen.values()) if task is not None]
+        chosen = [chosen.check for chosen in self._chosen.values()]
+        tasks = [task for task in (self._cover, self._update, *chosen) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -212,6 +227,16 @@ class Guard:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    def _forget_chosen(self) -> None:
+        """Drop the checks that were made too long ago to count, and the oldest of too many."""
+        latest = asyncio.get_running_loop().time() - _CHOSEN_SECONDS
+        while self._chosen:
+            oldest = next(iter(self._chosen.values()))
+            if len(self._chosen) <= _CHOSEN and oldest.since >= latest:
+                return
+            self._chosen.popitem(last=False)
+            oldest.check.cancel()
 
     async def _verdict(self, picture: bytes, direction: Direction) -> Verdict:
         try:

@@ -51,7 +51,7 @@ class Profile:
         self._lock = self._take_lock()
         try:
             self._check_key()
-        except DeviceError:
+        except BaseException:
             self.close()
             raise
 
@@ -65,11 +65,17 @@ class Profile:
 
         Raises:
             DamagedProfile: the file was changed, or exchanged for another.
+            DeviceError: it cannot be read.
         """
         try:
             sealed = self._path(name).read_bytes()
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise DeviceError(
+                f"the profile's record {name!r} cannot be read: {error.strerror}",
+                hint=f"Look at {self._path(name)}: it must be a file that you can read. Removed, it is made anew.",
+            ) from error
         try:
             return self._aead.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], name.encode())
         except (InvalidTag, ValueError) as error:
