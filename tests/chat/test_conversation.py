@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, timedelta, timezone
 
 import pytest
@@ -26,6 +25,7 @@ from tutela.integrations.matrix.timeline import (
 from tutela.language import words
 from tutela.wire.manifest import Action
 
+OWN = "@mia:example.org"
 TODAY = date(2026, 11, 24)
 HEAD = {"room_id": ROOM, "sender": "@leo:example.org", "sent_at": int(START.timestamp() * 1000)}
 MESSAGE = {**HEAD, "own": False, "trust": SenderTrust.VERIFIED}
@@ -45,7 +45,7 @@ def notice(event_id: str, kind: NoticeKind = NoticeKind.IDENTITY_CHANGED, sender
 
 
 def shown(*events, language: str = "en", **more):
-    days = show(events, words=words(language), **{"zone": UTC, "today": TODAY, **more})
+    days = show(events, words=words(language), **{"own": OWN, "zone": UTC, "today": TODAY, **more})
     return [entry for day in days for entry in day.entries]
 
 
@@ -142,10 +142,10 @@ def test_a_person_who_came_and_whose_keys_changed_is_asked_about_twice():
 def test_days_follow_the_readers_clock():
     late = text("$late", sent_at=int((START.replace(hour=23, minute=30)).timestamp() * 1000))
     events = (text("$early"), late)
-    names = [day.name for day in show(events, words=words("en"), zone=UTC, today=TODAY)]
+    names = [day.name for day in show(events, own=OWN, words=words("en"), zone=UTC, today=TODAY)]
     assert names == ["Today"]
     east = timezone(timedelta(hours=2))
-    days = show(events, words=words("en"), zone=east, today=TODAY + timedelta(days=1))
+    days = show(events, own=OWN, words=words("en"), zone=east, today=TODAY + timedelta(days=1))
     assert [(day.name, day.entries[0].clock) for day in days] == [("Yesterday", "18:02"), ("Today", "01:30")]
 
 
@@ -165,6 +165,10 @@ def test_an_entrys_id_is_safe_everywhere(event_id: str):
     assert entry_id(event_id)[0].isalpha()
 
 
-def test_names():
-    assert short_name("@mia:example.org") == "Mia"
-    assert replace(text(), sender="@x").sender == "@x"
+def test_people_of_one_name_on_two_homeservers_are_told_apart():
+    assert short_name("@mia:example.org", seen_by=OWN) == "Mia"
+    assert short_name("@leo:other.example:8448", seen_by=OWN) == "Leo (other.example:8448)"
+    events = (text("$1"), text("$2", sender="@leo:other.example"), notice("$3", sender="@leo:other.example"))
+    first, second, third = shown(*events)
+    assert (first.sender, second.sender) == ("Leo", "Leo (other.example)")
+    assert third.title == "Is it still Leo (other.example)?"

@@ -86,9 +86,11 @@ def entry_id(event_id: str) -> str:
     return "e" + hashlib.sha256(event_id.encode()).hexdigest()[:20]
 
 
-def short_name(user_id: str) -> str:
-    """Return `Mia` for `@mia:example.org`."""
-    return user_id.removeprefix("@").partition(":")[0].capitalize()
+def short_name(user_id: str, *, seen_by: str) -> str:
+    """Return `Mia` for `@mia:example.org`; for an account of another homeserver `Mia (other.example)`."""
+    name, _, home = user_id.removeprefix("@").partition(":")
+    name = name.capitalize()
+    return name if home == seen_by.partition(":")[2] else f"{name} ({home})"
 
 
 def picture_state(message: PictureMessage, *, opened: bool) -> PictureState:
@@ -113,6 +115,7 @@ def acceptable(events: Iterable[TimelineEvent], *, accepted: Collection[str]) ->
 def show(
     events: Iterable[TimelineEvent],
     *,
+    own: str,
     words: Words,
     zone: tzinfo | None,
     today: date,
@@ -121,14 +124,15 @@ def show(
 ) -> list[Day]:
     """Return `events` as days of entries, in their order.
 
-    `opened` holds ids of events whose picture the user asked to see, `accepted` those of notices that were accepted.
-    `zone` is the reader's; `None` stands for this machine's.
+    `own` is the reader's account, `zone` their time zone; `None` stands for this machine's. `opened` holds ids of events
+    whose picture the user asked to see, `accepted` those of notices that were accepted.
     """
     shown = [event for event in events if isinstance(event, Message | Notice)]
     questions = acceptable(shown, accepted=accepted)
     entries = [
         _entry(
             event,
+            own=own,
             words=words,
             zone=zone,
             opened=event.event_id in opened,
@@ -142,9 +146,11 @@ def show(
     ]
 
 
-def _entry(event: Message | Notice, *, words: Words, zone: tzinfo | None, opened: bool, acceptable: bool) -> Entry:
+def _entry(
+    event: Message | Notice, *, own: str, words: Words, zone: tzinfo | None, opened: bool, acceptable: bool
+) -> Entry:
     time = datetime.fromtimestamp(event.sent_at / 1000, UTC).astimezone(zone)
-    sender = short_name(event.sender)
+    sender = short_name(event.sender, seen_by=own)
     entry = Entry(id=entry_id(event.event_id), kind="text", time=time, clock=f"{time:%H:%M}", sender=sender)
     if isinstance(event, Notice):
         return replace(

@@ -68,6 +68,7 @@ class Pages:
         chosen = window.chosen
         days = show(
             window.events,
+            own=window.client.user_id,
             words=tongue,
             zone=self._zone,
             today=self._clock().astimezone(self._zone).date(),

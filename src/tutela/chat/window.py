@@ -80,7 +80,7 @@ class Window:
         """
         self.client = client
         self.room_id = room_id
-        self.name = name or short_name(client.user_id)
+        self.name = name or short_name(client.user_id, seen_by=client.user_id)
         self.other = other
         self.token = secrets.token_urlsafe(24)
         self.changes = Changes()
