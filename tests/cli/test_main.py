@@ -76,6 +76,13 @@ def test_a_broken_import_of_our_own_is_not_blamed_on_an_extra(monkeypatch: pytes
         CliRunner().invoke(main, ["provider"], catch_exceptions=False)
 
 
+@pytest.mark.parametrize("name", ["", "authority", "list", "provider", "device"])
+def test_no_help_is_cut_off(name: str) -> None:
+    result = CliRunner().invoke(main, [*([name] if name else []), "--help"], terminal_width=80)
+    assert result.exit_code == 0
+    assert "..." not in result.output.partition("Commands:")[2]
+
+
 @click.group(cls=Group)
 def failing() -> None:
     """Fails."""

@@ -115,7 +115,7 @@ def test_a_database_that_may_not_be_written(tmp_path: Path, url: str):
     database = Database(f"sqlite:///file:{tmp_path}/provider.sqlite?mode=ro&uri=true")
     with pytest.raises(StorageUnavailable, match="readonly") as refused, database.writing() as connection:
         connection.execute(sa.text("CREATE TABLE t (x INTEGER)"))
-    assert "must be able to write its file" in (refused.value.hint or "")
+    assert "must be writable for you" in (refused.value.hint or "")
     database.close()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
 import json
 import logging
 import shutil
@@ -14,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 from rich.console import Console
@@ -28,6 +29,13 @@ if TYPE_CHECKING:
     from tutela.chat.server import Links
     from tutela.demo.stage import Stage
     from tutela.demo.story import Told
+
+
+#: What the extra `demo` brings, as modules: looked for before the first words, so that nothing is begun in vain.
+NEEDED: Final = (
+    "alembic", "fastapi", "httpx", "jinja2", "nio", "python_multipart", "sqlalchemy", "starlette", "synapse", "uvicorn",
+    "vodozemac",
+)  # fmt: skip
 
 
 @click.command(cls=Command)
@@ -46,6 +54,9 @@ def demo(keep: bool, as_json: bool) -> None:
       tutela demo --keep     then open the links it prints, and play the child
       tutela demo --json     one line for each step, for machines
     """
+    for module in NEEDED:
+        if importlib.util.find_spec(module) is None:
+            raise missing(ModuleNotFoundError(name=module), "demo", "demo")
     logging.basicConfig(level=logging.CRITICAL)
     show = _Lines() if as_json else _Pages(keep=keep)
     with _stoppable(), contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
@@ -60,12 +71,9 @@ async def _play(show: _Pages | _Lines, *, keep: bool) -> bool:
     start = perf_counter()
     show.opening()
     # Everything that the demo needs takes seconds to load: not for `--help`, and not before the first words.
-    try:
-        from tutela.demo import playing
-        from tutela.demo.stage import set_stage
-        from tutela.demo.story import tell
-    except ModuleNotFoundError as error:
-        raise missing(error, "demo", "demo") from error
+    from tutela.demo import playing
+    from tutela.demo.stage import set_stage
+    from tutela.demo.story import tell
 
     with _folder() as folder:
         async with set_stage(folder) as stage:

@@ -51,6 +51,7 @@ def doctor(as_json: bool) -> None:
     else:
         for finding in findings:
             _print(finding)
+        say("\n" + escape(_summary(findings)))
     if not all(finding.there or finding.needed_for for finding in findings):
         raise click.exceptions.Exit(1)
 
@@ -61,6 +62,29 @@ def _print(finding: Finding) -> None:
     if not finding.there:
         use = f"needed for {finding.needed_for}. " if finding.needed_for else ""
         say(f"    [dim]{escape(use + finding.remedy)}[/]")
+
+
+#: What one can do with Tutela, and what that needs beyond what everything needs.
+_USES: Final = {
+    "lists": (),
+    "a device": ("a device",),
+    "a Matrix client": ("a device", "a Matrix client"),
+    "the provider": ("the provider",),
+    "the chat page": ("a device", "a Matrix client", "the chat page"),
+    "the demo": ("a device", "a Matrix client", "the provider", "the chat page", "the demo"),
+}
+
+
+def _summary(findings: list[Finding]) -> str:
+    """Say in one line what works here and what does not."""
+    missing = [finding for finding in findings if not finding.there]
+    for_all = [finding.what for finding in missing if not finding.needed_for]
+    if for_all:
+        return f"Nothing works here yet; missing: {', '.join(for_all)}."
+    lacking = {finding.needed_for for finding in missing}
+    works = [use for use, needs in _USES.items() if lacking.isdisjoint(needs)]
+    fails = [use for use in _USES if use not in works]
+    return f"Works here: {', '.join(works)}; missing: {', '.join(fails) or 'nothing'}."
 
 
 def _python() -> Finding:
@@ -142,6 +166,6 @@ _LOOKS: Final[tuple[Callable[[], Finding], ...]] = (
     _extra("provider", "fastapi", "the provider"),
     _extra("provider", "sqlalchemy", "the provider"),
     _extra("chat", "starlette", "the chat page"),
-    _extra("demo", "synapse", "the demo's homeserver"),
+    _extra("demo", "synapse", "the demo"),
     _browser,
 )

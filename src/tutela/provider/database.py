@@ -28,8 +28,8 @@ MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _HINT: Final = "Check that the disk is not full and that no other program holds the database."
 #: What to do, by the name of SQLite's error.
 _HINTS: Final = {
-    "SQLITE_READONLY": "Whoever runs this must be able to write its file and its folder: `data`, unless `database` says more.",
-    "SQLITE_CANTOPEN": "Its folder must be there, and be writable: `data`, unless `database` says more.",
+    "SQLITE_READONLY": "Its file and folder must be writable for you: see `data` and `database` in the settings.",
+    "SQLITE_CANTOPEN": "Its folder must be there and be writable for you: see `data` and `database` in the settings.",
     "SQLITE_FULL": "The disk is full: make room on it.",
     "SQLITE_CORRUPT": "It is damaged: restore it from a backup, as docs/provider.md says.",
     "SQLITE_NOTADB": "Another file lies in its place: look at `data` and `database` in the settings.",

@@ -1,0 +1,42 @@
+"""`tutela demo` before it begins."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tutela.cli.demo import NEEDED
+
+
+def distributions(extra: str) -> set[str]:
+    """What an extra of ours brings, without what everything needs."""
+    found = set()
+    for line in importlib.metadata.requires("tutela") or []:
+        name, extras, condition = re.fullmatch(r"([\w-]+)(?:\[([\w,]+)\])?[^;]*;? ?(.*)", line).groups()
+        if condition != f"extra == '{extra}'" and condition != f'extra == "{extra}"':
+            continue
+        if name == "tutela":
+            found |= {deeper for one in extras.split(",") for deeper in distributions(one)}
+        else:
+            found.add(name)
+    return found
+
+
+def test_it_looks_for_everything_that_its_extra_brings():
+    homes = importlib.metadata.packages_distributions()
+    assert {home.lower() for module in NEEDED for home in homes[module]} == distributions("demo")
+
+
+@pytest.mark.parametrize("module", NEEDED)
+def test_it_says_what_is_missing_before_it_says_anything_else(module: str):
+    program = f"import sys; sys.modules[{module!r}] = None; from tutela.cli.main import main; main(['demo'])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert (
+        done.stderr == f'Error: tutela demo needs {module}, which is not installed.\nRun: pip install "tutela[demo]"\n'
+    )
