@@ -99,4 +99,4 @@ def test_what_is_neither_descriptor_nor_key_is_refused() -> None:
     Path("file").write_text("hello")
     result = run("show", "file")
     assert result.exit_code == 1
-    assert "neither a descriptor nor a key" in result.output
+    assert "file is neither a descriptor nor a key" in result.output

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -257,7 +258,7 @@ def test_an_epoch_of_another_rule_is_refused(made: None) -> None:
 
 
 def test_changes_are_signed_only_when_accepted(made: None) -> None:
-    ask("approve", "--key", "aurora.pem")
+    ask("approve", "--key", "aurora.pem", "--accept-changes")
     settings = Path("list/list.json")
     settings.write_text(settings.read_text().replace('"checks_per_hour": 300', '"checks_per_hour": 60'))
     ask("build")
@@ -267,6 +268,48 @@ def test_changes_are_signed_only_when_accepted(made: None) -> None:
     assert told["signers"] == ["aurora"]
     assert (told["layers_known"], told["layers_rebuilt"]) == (1, 0)
     assert ask("approve", "--key", "aurora.pem", "--accept-changes", "--full")["layers_rebuilt"] == 1
+
+
+def test_a_first_epoch_is_signed_only_when_somebody_looked_at_it(made: None) -> None:
+    message = refuse("approve", "--key", "aurora.pem", code="changes")
+    assert "the authority boreal is Boreal, of CA, with the key id" in message
+    assert "the rule: authorities 2, jurisdictions 2" in message
+    assert not Path("aurora.pem.signed").exists()
+    assert (
+        "Signed by Aurora (FI) with the key" in run("list", "approve", "--key", "aurora.pem", "--accept-changes").output
+    )
+    assert json.loads(Path("aurora.pem.signed").read_text())["signed"][0]["epoch"] == 1
+
+
+def test_one_key_signs_one_epoch_of_a_number_in_whatever_folder(made: None) -> None:
+    shutil.copytree("list", "another")
+    ask("approve", "--key", "aurora.pem", "--accept-changes")
+    ask("build", "--again", "--list", "another")
+    words = ("approve", "--key", "aurora.pem", "--accept-changes", "--list", "another")
+    assert "this key has signed another epoch 1" in refuse(*words, code="already-signed")
+    assert ask("status", "--list", "another")["epoch"]["signers"] == []
+    ask("approve", "--key", "aurora.pem", "--accept-changes")
+    Path("aurora.pem.signed").write_text("{}")
+    refuse("approve", "--key", "aurora.pem", "--accept-changes", code="signing-record")
+
+
+def test_who_is_no_authority_is_told_so_first(made: None) -> None:
+    run("authority", "create", "zephyr", "--name", "Zephyr", "--jurisdiction", "NZ")
+    refuse("approve", "99", "--key", "zephyr.pem", code="unknown-authority")
+
+
+def test_a_list_that_describes_the_signer_otherwise_is_not_signed(made: None) -> None:
+    admitted = Path("list/authorities/aurora.json")
+    admitted.write_text(admitted.read_text().replace("FI", "SE"))
+    ask("build", "--again")
+    words = ("approve", "--key", "aurora.pem", "--accept-changes")
+    assert "jurisdiction 'SE' instead of 'FI'" in refuse(*words, code="other-descriptor")
+    Path("aurora.json").rename("mine")
+    refuse(*words, "--descriptor", "mine", code="other-descriptor")
+    Path("aurora.json").write_text("{}")
+    refuse(*words, code="key-file")
+    Path("aurora.json").unlink()
+    assert ask(*words)["signers"] == ["aurora"], "nothing to compare with, and the changes were accepted"
 
 
 def test_submissions_that_came_too_late_are_told(made: None) -> None:
@@ -280,10 +323,10 @@ def test_signatures_are_collected_from_another_copy(made: None, tmp_path: Path) 
     copy = tmp_path / "copy.json"
     original = Path("list/epochs/1/manifest.json")
     unsigned = original.read_bytes()
-    ask("approve", "--key", "boreal.pem")
+    ask("approve", "--key", "boreal.pem", "--accept-changes")
     copy.write_bytes(original.read_bytes())
     original.write_bytes(unsigned)
-    ask("approve", "--key", "aurora.pem")
+    ask("approve", "--key", "aurora.pem", "--accept-changes")
     told = ask("collect", "copy.json")
     assert told == {"epoch": 1, "taken": ["boreal"], "signers": ["aurora", "boreal"]}
     copy.write_text("{}")
@@ -308,14 +351,14 @@ def test_an_unsigned_epoch_is_built_again(made: None) -> None:
     vouch("aurora", f"pdq\n{C}\n")
     vouch("boreal", f"pdq\n{C}\n")
     assert ask("build", "--again")["items"]["agreed"] == 3
-    ask("approve", "--key", "aurora.pem")
+    ask("approve", "--key", "aurora.pem", "--accept-changes")
     refuse("build", "--again", code="build")
 
 
 def test_a_trust_root_starts_from_the_newest_signed_epoch(made: None) -> None:
     assert ask("trust-root", "--out", "root.json")["minimum_epoch"] == 0
-    ask("approve", "--key", "aurora.pem")
-    ask("approve", "--key", "boreal.pem")
+    ask("approve", "--key", "aurora.pem", "--accept-changes")
+    ask("approve", "--key", "boreal.pem", "--accept-changes")
     ask("build")
     assert ask("trust-root", "--out", "root.json")["minimum_epoch"] == 1
     assert json.loads(Path("root.json").read_text())["signatures"] == 2

@@ -18,6 +18,7 @@ from tutela.lists.keys import KeyRing, public_key
 from tutela.matching import fuse, voprf
 from tutela.matching.shield import scheme_of
 from tutela.wire import document
+from tutela.wire.envelope import key_id
 from tutela.wire.manifest import Action, Actions, Manifest, SegmentEntry
 from tutela.wire.segment import Segment
 from tutela.wire.submission import ListClass
@@ -59,12 +60,13 @@ def test_an_honest_epoch_holds(first: MadeEpoch) -> None:
     found = check(first, None)
     assert found.manifest == first.manifest
     assert found.payload == first.epoch.payload
-    assert (found.changes, found.left_out) == ((), ())
+    assert found.left_out == ()
     assert (found.layers_rebuilt, found.layers_known, found.entries_verified) == (2, 0, 138)
 
 
 def test_an_honest_next_epoch_holds_and_evaluates_all_layers(first: MadeEpoch, second: MadeEpoch) -> None:
     found = check(second, first)
+    assert found.changes == ()
     assert (found.layers_rebuilt, found.layers_known) == (3, 0)
 
 
@@ -501,9 +503,26 @@ def test_authorities_that_join_leave_or_change_are_reported(first: MadeEpoch) ->
         first.manifest, authorities=(replace(aurora, jurisdiction="SE"), make_signer("zephyr", "NZ").authority)
     )
     assert changes_between(before, after, first.settings) == (
-        "the authority zephyr (NZ) joins",
+        "an authority joins: zephyr is Zephyr, of NZ, with the key id 99ca298ea25f801d7c499a120f6f4711",
         "the authority boreal (CA) leaves",
-        "the authority aurora changes its name, jurisdiction or key",
+        "the authority aurora changes: jurisdiction from FI to SE",
+    )
+
+
+def test_everything_in_a_first_epoch_is_a_change(first: MadeEpoch) -> None:
+    """There is none before to compare with, so a person must look at whom the provider admitted, and at the rule."""
+    key_ids = [key_id(signer.key.public_key()) for signer in SIGNERS]
+    assert check(first, None).changes == (
+        "it is the first epoch: compare all that follows with what you know and agreed to",
+        f"the authority aurora is Aurora, of FI, with the key id {key_ids[0]}",
+        f"the authority boreal is Boreal, of CA, with the key id {key_ids[1]}",
+        "the rule: authorities 2, jurisdictions 2, same_item_distance 15, minimum_quality 50",
+        "the parameters: bands 6, band_bits 40, bands_needed 2, batch 288",
+        "the policy: mode shield, agreed.outgoing stop, agreed.incoming stop, attested.outgoing warn, "
+        "attested.incoming warn, unchecked.outgoing warn, unchecked.incoming warn, cover_checks_per_day 6, "
+        "checks_per_hour 300",
+        "the merge schedule: 4",
+        f"the key is {first.manifest.keys[0].id}",
     )
 
 

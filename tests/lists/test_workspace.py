@@ -19,6 +19,7 @@ from tutela.lists import canonical, errors, files, keyfile, submission
 from tutela.lists.acceptance import accept
 from tutela.lists.audit import audit
 from tutela.lists.epoch import Settings
+from tutela.lists.signing_record import SigningRecord
 from tutela.lists.workspace import Workspace
 from tutela.matching import voprf
 from tutela.wire import document, envelope
@@ -279,6 +280,37 @@ def test_only_an_admitted_authority_approves(workspace: Workspace) -> None:
     payload = workspace.build(created=DAYS[1]).payload
     with pytest.raises(errors.UnknownAuthority):
         workspace.approve(1, payload, make_signer("stranger", "XX").key)
+    with pytest.raises(errors.UnknownAuthority):
+        workspace.approve(1, b"changed since", make_signer("stranger", "XX").key)
+    assert workspace.member(AURORA.key) == AURORA.authority
+
+
+def test_a_key_with_a_record_signs_one_epoch_of_a_number_in_whatever_folder(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    key_path = tmp_path / "aurora.pem"
+    key_path.write_bytes(b"the key")
+    record = SigningRecord.beside(key_path, AURORA.key)
+    shutil.copytree(workspace.root, tmp_path / "clone")
+    clone = Workspace.open(tmp_path / "clone")
+    payload, other = workspace.build(created=DAYS[1]).payload, clone.build(created=DAYS[2]).payload
+    workspace.approve(1, payload, AURORA.key, record)
+    with pytest.raises(errors.AlreadySigned):
+        clone.approve(1, other, AURORA.key, record)
+    assert clone.signers(1) == ()
+    workspace.approve(1, payload, AURORA.key, record)
+    assert [one.id for one in workspace.signers(1)] == ["aurora"]
+
+
+def test_what_is_not_signed_is_not_on_record(workspace: Workspace, tmp_path: Path) -> None:
+    key_path = tmp_path / "aurora.pem"
+    key_path.write_bytes(b"the key")
+    record = SigningRecord.beside(key_path, AURORA.key)
+    payload = workspace.build(created=DAYS[1]).payload
+    workspace.build(created=DAYS[2], again=True)
+    with pytest.raises(errors.WorkspaceDamaged, match="changed since"):
+        workspace.approve(1, payload, AURORA.key, record)
+    assert not record.path.exists()
 
 
 def test_a_manifest_that_changed_since_its_audit_is_not_signed(workspace: Workspace) -> None:

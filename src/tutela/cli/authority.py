@@ -104,11 +104,7 @@ def show(file: Path, passphrase_file: Path | None, as_json: bool) -> None:
         public = keys.public_hex(open_key(file, passphrase_file))
         facts: dict[str, str] = {"public_key": public}
     else:
-        try:
-            described = document.decode(data, Authority, limit=limits.MANIFEST_BYTES, canonical=False)
-        except WireError as error:
-            raise BadKeyFile(f"{file} is neither a descriptor nor a key: {error.message}") from error
-        facts = _facts(described)
+        facts = _facts(read_descriptor(file))
 
     def text() -> None:
         for name, value in facts.items():
@@ -121,6 +117,21 @@ def open_key(path: Path, passphrase_file: Path | None) -> Ed25519PrivateKey:
     """Return the signing key in a file, asking for its passphrase if it has one."""
     pem = files.read_secret(path)
     return keys.decode_key(pem, passphrase_of(passphrase_file, encrypted=keys.is_encrypted(pem)))
+
+
+def read_descriptor(path: Path) -> Authority:
+    """Return what a descriptor says.
+
+    Raises:
+        BadKeyFile: the file holds none.
+    """
+    data = files.read(path, limit=limits.MANIFEST_BYTES)
+    try:
+        return document.decode(data, Authority, limit=limits.MANIFEST_BYTES, canonical=False)
+    except WireError as error:
+        raise BadKeyFile(
+            f"{path} is neither a descriptor nor a key: {error.message}", hint="make both with: tutela authority create"
+        ) from error
 
 
 def _facts(made: Authority) -> dict[str, str]:

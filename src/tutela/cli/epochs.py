@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -9,13 +10,15 @@ from typing import Any, Final
 import click
 from rich.markup import escape
 
-from tutela.cli.authority import PASSPHRASE, open_key
+from tutela.cli.authority import PASSPHRASE, open_key, read_descriptor
 from tutela.cli.console import JSON, Command, answer, complain, count, now, progress, say
 from tutela.cli.submissions import LIST
 from tutela.lists import audit as auditing
 from tutela.lists import canonical, files, times
 from tutela.lists.audit import Audit, Held
+from tutela.lists.authority import check_descriptor
 from tutela.lists.errors import UnacceptedChanges, WorkspaceDamaged
+from tutela.lists.signing_record import SigningRecord
 from tutela.lists.workspace import Workspace
 from tutela.wire import envelope, limits
 from tutela.wire.errors import WireError
@@ -106,6 +109,11 @@ def audit(epoch: int | None, root: Path, workers: int, as_json: bool) -> None:
 @EPOCH
 @click.option("--key", "key_path", type=click.Path(path_type=Path), required=True, help="The authority's secret key.")
 @click.option("--accept-changes", is_flag=True, help="Sign although the rule, policy, authorities or key change.")
+@click.option(
+    "--descriptor",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The authority's own descriptor. [beside the key, if it is there: aurora.json for aurora.pem]",
+)
 @click.option("--full", is_flag=True, help="Also evaluate layers again that this key signed in the epoch before.")
 @LIST
 @PASSPHRASE
@@ -115,6 +123,7 @@ def approve(
     epoch: int | None,
     key_path: Path,
     accept_changes: bool,
+    descriptor: Path | None,
     full: bool,
     root: Path,
     passphrase_file: Path | None,
@@ -124,7 +133,8 @@ def approve(
     """Audit an epoch, and sign its manifest if everything holds.
 
     Nothing is signed that changes the rule, the policy, the authorities or the key, or that follows an epoch which you
-    did not sign, unless you say that you accept it.
+    did not sign, unless you say that you accept it. In a first epoch all of that is new. Nor is anything signed by a
+    key that signed another epoch of that number, or a later one: KEY.signed beside the key remembers.
 
     \b
     Examples:
@@ -132,20 +142,32 @@ def approve(
       tutela list approve 12 --key aurora.pem --accept-changes
     """
     workspace = Workspace.open(root)
-    number = int(workspace.epoch(epoch).path.name)
     key = open_key(key_path, passphrase_file)
-    found = _audited(workspace, workspace.held(number, key, full=full), number, workers, as_json)
-    if found.changes and not accept_changes:
+    signer = workspace.member(key)
+    number = int(workspace.epoch(epoch).path.name)
+    own = descriptor or key_path.with_suffix(".json")
+    if descriptor is not None or own.is_file():
+        check_descriptor(read_descriptor(own), signer)
+    record = SigningRecord.beside(key_path, key)
+    record.check(workspace.epoch(number).envelope().unverified_payload)
+    held = workspace.held(number, key, full=full)
+    found = _audited(workspace, held, number, workers, as_json)
+    signed_before = held.previous is not None and not held.unsigned_past
+    changes = (*record.changes(found.manifest, signed_before=signed_before), *found.changes)
+    if changes and not accept_changes:
         raise UnacceptedChanges(
-            "the epoch holds, but it changes what was published: " + "; ".join(found.changes),
-            hint="if this is wanted, add --accept-changes",
+            "\n  ".join(("the epoch holds, but somebody must look at what is new in it:", *changes)),
+            hint="if all of this is wanted, add --accept-changes",
         )
-    workspace.approve(number, found.payload, key)
+    workspace.approve(number, found.payload, key, record)
+    found = replace(found, changes=changes)
     signers = [one.id for one in workspace.signers(number)]
 
     def text() -> None:
         _tell_audit(found)
-        say(f"Signed. Epoch {number} now bears the signatures of {', '.join(signers)}.")
+        key_id = envelope.key_id(key.public_key())
+        say(f"Signed by {escape(signer.name)} ({signer.jurisdiction}) with the key {key_id}.")
+        say(f"Epoch {number} now bears the signatures of {', '.join(signers)}.")
 
     answer(as_json, _audit_facts(found) | {"signers": signers}, text)
 

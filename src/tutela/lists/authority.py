@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
@@ -19,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from tutela.lists.errors import BadKeyFile
+from tutela.lists.errors import BadKeyFile, OtherDescriptor
 from tutela.wire.manifest import Authority
 
 SEED_BYTES: Final = 32
@@ -33,6 +34,25 @@ def key_of_seed(seed: bytes) -> Ed25519PrivateKey:
 def describe(key: Ed25519PrivateKey, *, authority_id: str, name: str, jurisdiction: str) -> Authority:
     """Return the public descriptor of the authority that holds `key`."""
     return Authority(id=authority_id, name=name, jurisdiction=jurisdiction, public_key=public_hex(key))
+
+
+def check_descriptor(own: Authority, listed: Authority) -> None:
+    """Check that a list says of an authority what its own descriptor says.
+
+    Raises:
+        OtherDescriptor: another id, name, jurisdiction or key.
+    """
+    said, meant = msgspec.to_builtins(listed), msgspec.to_builtins(own)
+    wrong = [
+        f"{field.replace('_', ' ')} {said[field]!r} instead of {meant[field]!r}"
+        for field in meant
+        if said[field] != meant[field]
+    ]
+    if wrong:
+        raise OtherDescriptor(
+            f"the list says of {own.id}: {', '.join(wrong)}",
+            hint="sign nothing; ask the provider to admit the descriptor that you sent, or give another --descriptor",
+        )
 
 
 def public_hex(key: Ed25519PrivateKey) -> str:

@@ -1,4 +1,7 @@
-"""What an epoch changes of what the one before published, in sentences that a person reads before signing."""
+"""What an epoch changes of what the one before published, in sentences that a person reads before signing.
+
+The first epoch has none before it: everything in it is a change.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,10 @@ from typing import Final
 
 import msgspec
 
+from tutela.lists.authority import public_key_of
 from tutela.lists.epoch import Settings
-from tutela.wire.manifest import Manifest
+from tutela.wire.envelope import key_id
+from tutela.wire.manifest import Authority, Manifest
 
 _NAMES: Final = {
     "agreement": "the rule",
@@ -21,11 +26,39 @@ _NAMES: Final = {
 def changes_between(previous: Manifest | None, manifest: Manifest, settings: Settings) -> tuple[str, ...]:
     """Return what `manifest` changes, given the epoch before and the settings that the reader holds."""
     found = list(_policy_beside_settings(manifest, settings))
-    if previous is not None:
+    if previous is None:
+        found += _first(manifest)
+    else:
         found += _published(previous, manifest)
         found += _authorities(previous, manifest)
         found += _keys(previous, manifest)
     return tuple(found)
+
+
+def described(authority: Authority) -> str:
+    """Return all that a manifest says of an authority: `aurora is Aurora Hotline, of FI, with the key id 3f…`."""
+    return (
+        f"{authority.id} is {authority.name}, of {authority.jurisdiction}, "
+        f"with the key id {key_id(public_key_of(authority))}"
+    )
+
+
+def _first(manifest: Manifest) -> Iterator[str]:
+    yield "it is the first epoch: compare all that follows with what you know and agreed to"
+    for authority in manifest.authorities:
+        yield f"the authority {described(authority)}"
+    published = msgspec.to_builtins(manifest)
+    for field, name in _NAMES.items():
+        yield f"{name}: {', '.join(_values(published[field]))}"
+    yield f"the key is {manifest.keys[0].id}"
+
+
+def _values(value: object, path: str = "") -> Iterator[str]:
+    if isinstance(value, dict):
+        for key in value:
+            yield from _values(value[key], f"{path}.{key}" if path else str(key))
+    else:
+        yield f"{path} {value}".strip()
 
 
 def _policy_beside_settings(manifest: Manifest, settings: Settings) -> Iterator[str]:
@@ -52,12 +85,12 @@ def _authorities(previous: Manifest, manifest: Manifest) -> Iterator[str]:
     before = {authority.id: authority for authority in previous.authorities}
     after = {authority.id: authority for authority in manifest.authorities}
     for one in sorted(after.keys() - before.keys()):
-        yield f"the authority {one} ({after[one].jurisdiction}) joins"
+        yield f"an authority joins: {described(after[one])}"
     for one in sorted(before.keys() - after.keys()):
         yield f"the authority {one} ({before[one].jurisdiction}) leaves"
     for one in sorted(before.keys() & after.keys()):
-        if before[one] != after[one]:
-            yield f"the authority {one} changes its name, jurisdiction or key"
+        for detail in _differences(msgspec.to_builtins(before[one]), msgspec.to_builtins(after[one])):
+            yield f"the authority {one} changes: {detail}"
 
 
 def _keys(previous: Manifest, manifest: Manifest) -> Iterator[str]:

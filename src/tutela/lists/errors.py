@@ -2,6 +2,7 @@
 
 ListError
 ├── MalformedList, MalformedTime, BadKeyFile         files
+├── OtherDescriptor, BadSigningRecord                what a signer knows of itself
 ├── SubmissionRefused    a submission that does not extend its authority's chain
 ├── ManifestRefused      an epoch that no device accepts
 ├── AuditFailed          an epoch that no authority signs
@@ -37,6 +38,18 @@ class BadKeyFile(ListError):
     """A file that holds no key of the expected kind, or whose passphrase is missing or wrong."""
 
     code: ClassVar[str] = "key-file"
+
+
+class OtherDescriptor(ListError):
+    """A list says something else of an authority than its own descriptor."""
+
+    code: ClassVar[str] = "other-descriptor"
+
+
+class BadSigningRecord(ListError):
+    """The file beside a key that says what it has signed is damaged, or another key's."""
+
+    code: ClassVar[str] = "signing-record"
 
 
 class UnreadableFeed(ListError):
@@ -370,6 +383,12 @@ class SegmentMismatch(ListError):
     """A segment file is not the one whose digest and size the manifest binds."""
 
     code: ClassVar[str] = "segment-mismatch"
+
+
+class AlreadySigned(AuditFailed):
+    """The key has signed another epoch of this number, or a later one."""
+
+    code: ClassVar[str] = "already-signed"
 
 
 class UnacceptedChanges(AuditFailed):

@@ -166,21 +166,15 @@ def exclusively(folder: Path) -> Iterator[None]:
     Raises:
         StorageFailed: another process holds it.
     """
-    path = folder / ".lock"
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, PUBLIC)
-    except OSError as error:
-        raise failed(path, error) from error
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StorageFailed(
-                f"another process is writing to {folder}", hint="wait for it to end, then try again"
-            ) from error
+    with _locked(folder / ".lock", os.O_RDWR | os.O_CREAT, f"another process is writing to {folder}"):
         yield
-    finally:
-        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def holding(path: Path) -> Iterator[None]:
+    """Hold the lock of a file that is there, without writing to it; raises as `exclusively`."""
+    with _locked(path, os.O_RDONLY, f"another process is using {path}"):
+        yield
 
 
 def sweep(folder: Path) -> None:
@@ -198,9 +192,29 @@ def failed(path: Path, error: OSError) -> StorageFailed:
         errno.ENOSPC: "the disk is full: make room, then run the same command again",
         errno.EDQUOT: "your quota is used up: make room, then run the same command again",
         errno.EACCES: "check who may read and write there",
-        errno.EROFS: "the disk is mounted read-only",
+        errno.EPERM: "check who may read and write there",
+        errno.EROFS: "the disk is mounted read-only: choose another place, or mount it for writing",
+        errno.ENOENT: "check the path; a folder that a file goes into must be there already",
+        errno.ENOTDIR: "check the path: a part of it is a file, not a folder",
+        errno.EISDIR: "this is a folder; name a file",
     }.get(error.errno or 0)
     return StorageFailed(f"{path}: {error.strerror or error}", hint=hint)
+
+
+@contextlib.contextmanager
+def _locked(path: Path, flags: int, otherwise: str) -> Iterator[None]:
+    try:
+        descriptor = os.open(path, flags, PUBLIC)
+    except OSError as error:
+        raise failed(path, error) from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StorageFailed(otherwise, hint="wait for it to end, then try again") from error
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _write_synced(path: Path, data: bytes, mode: int) -> None:

@@ -31,6 +31,7 @@ from tutela.lists.authority import public_hex, public_key_of
 from tutela.lists.epoch import Epoch, Progress, Published, Settings, build
 from tutela.lists.epochfolder import EpochFolder
 from tutela.lists.keys import KeyRing, RetiringKey
+from tutela.lists.signing_record import SigningRecord
 from tutela.lists.submission import Chain
 from tutela.matching import voprf
 from tutela.wire import document, envelope, limits
@@ -99,6 +100,21 @@ class Workspace:
         raise errors.UnknownAuthority(
             f"{authority_id} is not an authority of this list",
             hint="admit it with: tutela list admit DESCRIPTOR",
+        )
+
+    def member(self, key: Ed25519PrivateKey) -> Authority:
+        """Return the admitted authority whose key this is.
+
+        Raises:
+            UnknownAuthority: it is nobody's here.
+        """
+        public = public_hex(key)
+        for authority in self.authorities():
+            if authority.public_key == public:
+                return authority
+        raise errors.UnknownAuthority(
+            f"the key {envelope.key_id(key.public_key())} is not that of an authority of this list",
+            hint="check --key and --list; `tutela authority show` tells the key id of a key and of a descriptor",
         )
 
     def admit(self, authority: Authority) -> None:
@@ -258,19 +274,25 @@ class Workspace:
             unsigned_past=unsigned_past,
         )
 
-    def approve(self, number: int, payload: bytes, key: Ed25519PrivateKey) -> EpochFolder:
-        """Add a signature to an epoch whose payload was audited.
+    def approve(
+        self, number: int, payload: bytes, key: Ed25519PrivateKey, record: SigningRecord | None = None
+    ) -> EpochFolder:
+        """Add a signature to an epoch whose payload was audited, and put it on the key's `record`.
+
+        A key that only ever lives in memory has no record.
 
         Raises:
             UnknownAuthority: the key is none of an admitted authority's.
             WorkspaceDamaged: the manifest changed since it was audited.
+            AlreadySigned, BadSigningRecord: the key signed another epoch of this number, or its record is damaged.
         """
         with self._writing():
-            if public_hex(key) not in {one.public_key for one in self.authorities()}:
-                raise errors.UnknownAuthority("the key is not that of an authority of this list")
+            self.member(key)
             folder = self.epoch(number)
             if folder.envelope().unverified_payload != payload:
                 raise errors.WorkspaceDamaged("the manifest changed since it was audited", hint="audit it again")
+            if record is not None:
+                record.enter(payload)
             folder.add_signature(envelope.sign(MANIFEST_TYPE, payload, key))
             return folder
 
