@@ -124,8 +124,8 @@ def show(
 ) -> list[Day]:
     """Return `events` as days of entries, in their order.
 
-    `own` is the reader's account, `zone` their time zone; `None` stands for this machine's. `opened` holds ids of events
-    whose picture the user asked to see, `accepted` those of notices that were accepted.
+    `own` is the reader's account, `zone` their time zone; `None` stands for this machine's. `opened` holds ids of
+    events whose picture the user asked to see, `accepted` those of notices that were accepted.
     """
     shown = [event for event in events if isinstance(event, Message | Notice)]
     questions = acceptable(shown, accepted=accepted)

@@ -241,3 +241,33 @@ async def test_a_message_shown_again_under_another_id_is_a_replay(company: Compa
     assert isinstance(first, TextMessage)
     assert isinstance(second, UnreadableMessage)
     assert second.problem is Problem.UNDECRYPTABLE
+
+
+async def test_a_message_shown_again_after_a_restart_is_a_replay_too(company: Company):
+    mia, leo = await company.enter("mia"), await company.enter("leo")
+    room = await company.room(mia, leo)
+    kept: list[dict[str, Any]] = []
+
+    def keep(path: str, answer: dict[str, Any]) -> None:
+        for joined in answer.get("rooms", {}).get("join", {}).values() if path.endswith("/sync") else ():
+            kept.extend(event for event in joined["timeline"]["events"] if event["type"] == "m.room.encrypted")
+
+    mia.network.meddle = keep
+    event_id = await leo.client.send_text(room, "yes")
+    assert (await mia.until(TextMessage)).event_id == event_id
+    await mia.client.close()
+    again = await company.enter(mia.person, password=None)
+    [old] = kept
+
+    def repeat(path: str, answer: dict[str, Any]) -> dict[str, Any] | None:
+        if path.endswith("/sync"):
+            answer["rooms"]["join"][room]["timeline"]["events"] = [{**old, "event_id": "$new"}, old]
+            return answer
+        return None
+
+    again.network.meddle = repeat
+    replayed, same = [event for event in await again.sync() if not isinstance(event, Notice)]
+    assert isinstance(replayed, UnreadableMessage)
+    assert replayed.problem is Problem.UNDECRYPTABLE
+    assert isinstance(same, TextMessage)
+    assert same.event_id == event_id

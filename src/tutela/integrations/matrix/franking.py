@@ -18,7 +18,7 @@ import msgspec
 from tutela.integrations.matrix.errors import MalformedJson
 from tutela.integrations.matrix.signed_json import at, canonical_json
 from tutela.wire.document import encode
-from tutela.wire.errors import WireError
+from tutela.wire.errors import BadOpening, MalformedMessage
 from tutela.wire.franking import (
     COMMITMENT_FIELD,
     OPENING_FIELD,
@@ -53,7 +53,7 @@ class Franked:
 
     franking: Franking
     evidence: MessageEvidence | None
-    """`None` where the homeserver named the event in a way that no report could."""
+    """`None` where the event's ids or content are longer than Matrix allows: that cannot be reported."""
 
 
 def frank(
@@ -95,42 +95,29 @@ def check(
 
     Never raises, whatever the sender or the homeserver has made up.
     """
-    fields = {
-        "kind": "message",
-        "event_id": event_id,
-        "room_id": room_id,
-        "sender": sender,
-        "sent_at": sent_at,
-        "type": _whole(event_type),
-    }
+    names = {"event_id": event_id, "room_id": room_id, "sender": sender, "type": event_type}
+    fields = {"kind": "message", "sent_at": sent_at, **{name: _whole(text) for name, text in names.items()}}
     bare = _without_opening(content)
-    commitment, opening = at(event, "content", COMMITMENT_FIELD), content.get(OPENING_FIELD)
-    absent = commitment is None and opening is None
     try:
-        text = canonical_json(bare).decode()
+        text, provable = canonical_json(bare).decode(), names.items() <= fields.items()
     except MalformedJson:
-        readable = canonical_json(_readable(bare, _DEPTH)).decode()
-        return Franked(Franking.ABSENT if absent else Franking.MALFORMED, _evidence(fields, content=readable))
+        text, provable = canonical_json(_readable(bare, _DEPTH)).decode(), False
     word = _evidence(fields, content=text)
-    if absent or word is None:
-        return Franked(Franking.ABSENT if absent else Franking.MALFORMED, word)
+    commitment, opening = at(event, "content", COMMITMENT_FIELD), content.get(OPENING_FIELD)
+    if commitment is None and opening is None:
+        return Franked(Franking.ABSENT, word)
     stamps = [made] if (made := _stamp(at(event, "unsigned", STAMP_FIELD))) else []
     proof = _evidence(fields, content=text, commitment=commitment, opening=opening, stamps=stamps)
-    if proof is None or word.type != event_type:
+    if proof is None or not provable:
         return Franked(Franking.MALFORMED, word)
-    return _opened(proof, word)
-
-
-def _opened(proof: MessageEvidence, word: MessageEvidence) -> Franked:
     try:
         opened = proof.opened()
-    except WireError:
-        opened = None
-    if opened is None:
-        return Franked(Franking.MALFORMED, word)
-    try:
+        if opened is None:
+            return Franked(Franking.MALFORMED, word)
         check_opening(opened[0], proof.message, opened[1])
-    except WireError:
+    except MalformedMessage:
+        return Franked(Franking.MALFORMED, word)
+    except BadOpening:
         return Franked(Franking.WRONG, word)
     return Franked(Franking.COMMITTED, proof)
 
@@ -158,15 +145,19 @@ def _without_opening(content: Mapping[str, Any]) -> dict[str, Any]:
 
 def _readable(value: Any, depth: int) -> Any:
     """Return content with text in place of all that has no canonical form: it can be read, though not proved."""
-    if isinstance(value, bool) or value is None:
-        return value
     if isinstance(value, str):
         return _whole(value)
     if depth and isinstance(value, dict):
         return {_whole(name): _readable(item, depth - 1) for name, item in value.items()}
     if depth and isinstance(value, list):
         return [_readable(item, depth - 1) for item in value]
-    return "…" if isinstance(value, (dict, list)) else str(value)
+    if isinstance(value, (dict, list)):
+        return "…"
+    try:
+        canonical_json(value)
+    except MalformedJson:
+        return str(value)
+    return value
 
 
 def _whole(text: str) -> str:

@@ -1,7 +1,8 @@
 """A local Synapse on the loopback interface with SQLite: for the demo and the tests, never for the internet.
 
-Synapse is AGPL-3.0. It is run as a separate program and never imported, and this module is the only one that knows
-of it. It reaches no other server: no federation, no key servers, no URL previews, no push.
+Synapse is AGPL-3.0. It is run as a separate program and never imported; this module is the only one that knows of it,
+beside `synapse_module`, which Synapse loads itself. It reaches no other server: no federation, no key servers, no URL
+previews, no push.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from tutela.integrations.matrix import attached
 from tutela.integrations.matrix.errors import HomeserverFailed
 
 SERVER_NAME: Final = "tutela.localhost"
+_STAMPS: Final = "tutela.integrations.matrix.synapse_module.Stamps"
 _POLL: Final = 0.05
 _ATTEMPTS: Final = 3
 _UNLIMITED: Final = {"per_second": 1000, "burst_count": 10_000}
@@ -50,8 +52,21 @@ class Homeserver:
         return self.folder / "homeserver.log"
 
     @classmethod
-    async def start(cls, folder: Path, *, server_name: str = SERVER_NAME, ready_within: float = 60.0) -> Homeserver:
+    async def start(
+        cls,
+        folder: Path,
+        *,
+        server_name: str = SERVER_NAME,
+        stamp_key: Path | None = None,
+        ready_within: float = 60.0,
+    ) -> Homeserver:
         """Start a Synapse that keeps everything in `folder`, and wait until it answers (seconds).
+
+        Args:
+            folder: where it keeps everything.
+            server_name: what its users' names end in.
+            stamp_key: the file with the key under which it stamps messages (`synapse_module.make_key_file`), or none.
+            ready_within: how long to wait for it.
 
         Raises:
             HomeserverFailed: it is not installed, ended, or did not answer within `ready_within` seconds.
@@ -60,7 +75,7 @@ class Homeserver:
         for attempt in range(_ATTEMPTS):
             # Between finding a free port and Synapse's binding it somebody else may take it: then try another.
             port = _free_port()
-            secret = _configure(folder, server_name, port)
+            secret = _configure(folder, server_name, port, stamp_key)
             homeserver = cls(folder, f"http://127.0.0.1:{port}", server_name, secret, _run(folder))
             try:
                 await homeserver._ready(ready_within)
@@ -175,7 +190,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _configure(folder: Path, server_name: str, port: int) -> str:
+def _configure(folder: Path, server_name: str, port: int, stamp_key: Path | None) -> str:
     """Write Synapse's configuration (JSON is YAML too) and return the registration secret."""
     secret = secrets.token_urlsafe(32)
     logging = _write(
@@ -213,6 +228,7 @@ def _configure(folder: Path, server_name: str, port: int) -> str:
             "media_store_path": str(folder / "media"),
             "signing_key_path": str(folder / "signing.key"),
             "log_config": str(logging),
+            "modules": [{"module": _STAMPS, "config": {"key_file": str(stamp_key.absolute())}}] if stamp_key else [],
             "registration_shared_secret": secret,
             "macaroon_secret_key": secrets.token_urlsafe(32),
             "form_secret": secrets.token_urlsafe(32),

@@ -6,9 +6,9 @@ the devices that it is given, and says of what it decrypts which keys it came fr
 
 from __future__ import annotations
 
+import hmac
 import json
 import logging
-from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from nio.store import MatrixStore
 from tutela.device.errors import DamagedProfile
 from tutela.integrations.matrix.cross_signing import DeviceKeys
 from tutela.integrations.matrix.errors import UndecryptableEvent
+from tutela.integrations.matrix.replays import Replays
 from tutela.integrations.matrix.rooms import MEGOLM
 from tutela.integrations.matrix.signed_json import encode_base64, signable, verify_json
 
@@ -30,7 +31,6 @@ log = logging.getLogger("tutela.matrix")
 DATABASE: Final = "olm.db"
 OLM: Final = "m.olm.v1.curve25519-aes-sha2"
 ONE_TIME_KEY: Final = "signed_curve25519"
-_SEEN_MESSAGES: Final = 100_000
 
 #: A device as a recipient: user, device, Curve25519 key.
 Recipient = tuple[str, str, str]
@@ -57,6 +57,7 @@ class Machine:
         """
         self.user_id = user_id
         self.device_id = device_id
+        self._replays = Replays(folder, hmac.digest(passphrase.encode(), b"tutela/matrix/replays/1", "sha256"))
         self._store = MatrixStore(user_id, device_id, str(folder), passphrase, DATABASE)
         try:
             self._olm = Olm(user_id, device_id, self._store)
@@ -64,7 +65,6 @@ class Machine:
             self.close()
             raise DamagedProfile("the Olm account in the profile cannot be opened") from error
         self._shared: dict[str, set[Recipient]] = {}
-        self._seen: OrderedDict[tuple[str, str, int], str] = OrderedDict()
         self._wedged: set[tuple[str, str]] = set()
         # nio calls this when an Olm message cannot be decrypted; it would look for the device in its own list.
         self._olm._mark_device_for_unwedging = lambda sender, key: self._wedged.add((sender, key))
@@ -86,8 +86,9 @@ class Machine:
         return str(self._olm.account.sign(data.decode()))
 
     def close(self) -> None:
-        """Close the store."""
+        """Close what is on disk."""
         self._store.database.close()
+        self._replays.close()
 
     # Keys that the homeserver hands out
 
@@ -176,7 +177,7 @@ class Machine:
         kind, inner_content = inner.get("type"), inner.get("content")
         if not isinstance(kind, str) or not isinstance(inner_content, dict):
             raise UndecryptableEvent("malformed")
-        self._refuse_replay((session.sender_key, session_id, index), str(event.get("event_id")))
+        self._replays.check(room_id, session.sender_key, session_id, index, str(event.get("event_id")))
         return Decrypted(kind, inner_content, session.sender_key, session.ed25519)
 
     # Sending
@@ -267,12 +268,6 @@ class Machine:
             if session_id in sessions and (found is None or curve25519 == sender_key):
                 found = sessions[session_id]
         return found
-
-    def _refuse_replay(self, message: tuple[str, str, int], event_id: str) -> None:
-        if self._seen.setdefault(message, event_id) != event_id:
-            raise UndecryptableEvent("a replay of another message")
-        if len(self._seen) > _SEEN_MESSAGES:
-            self._seen.popitem(last=False)
 
 
 def _recipient(device: DeviceKeys) -> Recipient:
