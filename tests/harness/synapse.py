@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tutela.integrations.matrix.homeserver import Homeserver
+from tutela.integrations.matrix.synapse_module import make_key_file
 
 _numbers = itertools.count(1)
 
@@ -24,9 +25,16 @@ class Person:
 
 @asynccontextmanager
 async def open_homeserver(folder: Path) -> AsyncIterator[Homeserver]:
-    """Start a homeserver, and stop it at the end."""
-    async with await Homeserver.start(folder) as homeserver:
+    """Start a homeserver that stamps messages, and stop it at the end."""
+    folder.mkdir(exist_ok=True)
+    make_key_file(stamp_key(folder))
+    async with await Homeserver.start(folder, stamp_key=stamp_key(folder)) as homeserver:
         yield homeserver
+
+
+def stamp_key(folder: Path) -> Path:
+    """Where the homeserver in `folder` has its key, which it shares with its provider."""
+    return folder / "stamp.key"
 
 
 async def make_person(homeserver: Homeserver, name: str) -> Person:
