@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,10 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from harness.pictures import LISTED, ORDINARY, epoch_of
 from harness.provider import SERVER, Stage, staged
+from tutela.device.errors import DeviceError
+from tutela.device.guard import Guard
+from tutela.device.picture_file import read_picture
+from tutela.device.rpc import RpcServer
 from tutela.provider.server import running
 from tutela.wire import document
 
@@ -117,6 +123,13 @@ NONSENSE = [
     (b'{"jsonrpc": "2.0", "id": 1, "method": "choose", "params": {"picture": 3}}', -32602),
     (b'{"jsonrpc": "2.0", "id": 1, "method": "choose", "params": {"path": "/nowhere"}}', -32602),
     (b'{"jsonrpc": "2.0", "id": 1, "method": "choose", "params": {"path": "a\\u0000b"}}', -32602),
+    (b'{"jsonrpc": "2.0", "id": 1, "method": "choose", "params": {"path": "/dev/zero"}}', -32602),
+    (b'{"jsonrpc": "2.0", "id": 1, "method": "choose", "params": {"path": "/"}}', -32602),
+    (b'{"jsonrpc": "2.0", "id": 1, "method": "choose", "params": [1]}', -32600),
+    (b'{"jsonrpc": "2.0", "id": 1.5, "method": "status"}', -32600),
+    (b'{"jsonrpc": "2.0", "id": "\xff", "method": "status"}', -32700),
+    (b'{"jsonrpc": "2.0", "id": 1, "method": "status", "params": ' + b'{"a":' * 10_000, -32700),
+    (b'{"jsonrpc": "2.0", "id": 1} {}', -32700),
 ]
 
 
@@ -154,4 +167,165 @@ async def _unreachable(folder: Path, stage: Stage) -> AsyncIterator[Rpc]:
 
 async def test_a_notification_gets_no_answer(rpc: Rpc):
     await rpc.write(b'{"jsonrpc": "2.0", "method": "status"}')
+    await rpc.write(b'{"jsonrpc": "2.0", "method": "nothing"}')
+    await rpc.write(b'{"jsonrpc": "2.0", "method": "check_outgoing", "params": {"picture": "!"}}')
     assert (await rpc.call("status"))["id"] == "status"
+
+
+# Paths
+
+
+def test_only_ordinary_files_are_read_and_no_more_of_them_than_a_picture_may_have(tmp_path: Path):
+    (tmp_path / "photo").write_bytes(b"bytes")
+    (tmp_path / "link").symlink_to("photo")
+    assert read_picture(tmp_path / "photo") == read_picture(tmp_path / "link") == b"bytes"
+    with (tmp_path / "endless").open("wb") as file:
+        file.truncate(1 << 40)
+    assert len(read_picture(tmp_path / "endless")) == (32 << 20) + 1
+    os.mkfifo(tmp_path / "pipe")
+    for refused in (tmp_path, tmp_path / "pipe", Path("/dev/zero"), Path("/dev/null"), tmp_path / "none"):
+        with pytest.raises(DeviceError, match=r"no ordinary file|cannot be read"):
+            read_picture(refused)
+
+
+async def test_a_pipe_that_nobody_writes_to_holds_nothing_up(rpc: Rpc, tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe")
+    assert (await rpc.call("check_outgoing", path=str(tmp_path / "pipe")))["error"]["code"] == -32602
+    with (tmp_path / "endless").open("wb") as file:
+        file.truncate(1 << 40)
+    await rpc.call("update")
+    verdict = (await rpc.call("check_outgoing", path=str(tmp_path / "endless")))["result"]
+    assert (verdict["outcome"], verdict["reason"]) == ("unchecked", "unreadable")
+
+
+# The server by itself, over streams in memory
+
+
+@dataclass
+class Wire:
+    """The client's end of an `RpcServer` in this process, which takes lines of at most 1,000 bytes."""
+
+    reader: asyncio.StreamReader
+    sent: asyncio.Queue[dict[str, Any]]
+    gone: bool = False
+
+    def write(self, line: bytes) -> None:
+        self.reader.feed_data(line + b"\n")
+
+    def call(self, method: str, **params: Any) -> None:
+        self.write(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode())
+
+    async def read(self) -> dict[str, Any]:
+        async with asyncio.timeout(30):
+            return await self.sent.get()
+
+
+@asynccontextmanager
+async def served_in_memory(folder: Path, **options: Any) -> AsyncIterator[tuple[Wire, Guard]]:
+    (folder / "provider").mkdir()
+    async with staged(folder / "provider", epoch_of(LISTED)) as stage:
+        wire = Wire(asyncio.StreamReader(limit=1000), asyncio.Queue())
+
+        async def send(line: bytes) -> None:
+            if wire.gone:
+                raise BrokenPipeError
+            wire.sent.put_nowait(json.loads(line))
+
+        server = RpcServer(wire.reader, send)
+        guard = await Guard.open(
+            folder / "device",
+            key=bytes(32),
+            provider="https://provider.invalid",
+            trust_root=stage.epoch.trust_root,
+            sign_in=server.openid_token,
+            transport=httpx.ASGITransport(stage.app),
+            **options,
+        )
+        async with guard:
+            serving = asyncio.create_task(server.serve(guard))
+            yield wire, guard
+            wire.reader.feed_eof()
+            async with asyncio.timeout(30):
+                await serving
+
+
+async def test_a_token_that_never_comes_leaves_the_picture_unchecked(tmp_path: Path):
+    (tmp_path / "photo.jpg").write_bytes(LISTED)
+    async with served_in_memory(tmp_path, seconds=1.0) as (wire, _):
+        wire.call("check_outgoing", path=str(tmp_path / "photo.jpg"))
+        question = await wire.read()
+        assert question["method"] == "openid_token"
+        answer = await wire.read()
+        assert (answer["id"], answer["result"]["outcome"], answer["result"]["reason"]) == (
+            1,
+            "unchecked",
+            "unreachable",
+        )
+        wire.write(json.dumps({"jsonrpc": "2.0", "id": question["id"], "result": {}}).encode())
+        late = await wire.read()
+        assert (late["id"], late["error"]["code"]) == (question["id"], -32600)
+
+
+async def test_a_client_that_refuses_a_token_reads_why_the_picture_was_not_checked(tmp_path: Path):
+    (tmp_path / "photo.jpg").write_bytes(LISTED)
+    async with served_in_memory(tmp_path) as (wire, _):
+        wire.call("check_outgoing", path=str(tmp_path / "photo.jpg"))
+        error = {"code": 1, "message": "signed out"}
+        wire.write(json.dumps({"jsonrpc": "2.0", "id": (await wire.read())["id"], "error": error}).encode())
+        assert "signed out" in (await wire.read())["result"]["detail"]
+
+
+async def test_a_client_that_leaves_while_it_is_asked_for_a_token(tmp_path: Path):
+    (tmp_path / "photo.jpg").write_bytes(LISTED)
+    async with served_in_memory(tmp_path) as (wire, _):
+        wire.call("check_outgoing", path=str(tmp_path / "photo.jpg"))
+        assert (await wire.read())["method"] == "openid_token"
+
+
+async def test_a_bug_in_one_call_is_its_answer_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    async def broken() -> None:
+        raise ZeroDivisionError
+
+    async with served_in_memory(tmp_path) as (wire, guard):
+        monkeypatch.setattr(guard, "update", broken)
+        wire.write(b'{"jsonrpc": "2.0", "id": 1, "method": "update"}')
+        assert (await wire.read())["error"]["code"] == -32603
+        assert "ZeroDivisionError" in caplog.text
+        wire.write(b'{"jsonrpc": "2.0", "id": 2, "method": "status"}')
+        assert (await wire.read())["result"]["epoch"] == 1
+
+
+@pytest.mark.parametrize("length", [1001, 2500, 100_000])
+async def test_a_line_that_is_too_long_is_refused_and_the_next_is_read(tmp_path: Path, length: int):
+    async with served_in_memory(tmp_path) as (wire, _):
+        for number in (1, 2):
+            wire.write(b"x" * length)
+            assert (await wire.read())["error"] == {"code": -32600, "message": "a message is too long"}
+            wire.write(b'{"jsonrpc": "2.0", "id": %d, "method": "status"}' % number)
+            assert (await wire.read())["id"] == number
+        wire.reader.feed_data(b"x" * length)  # and never ended
+
+
+async def test_a_client_that_reads_no_more_ends_the_server_quietly(tmp_path: Path):
+    async with served_in_memory(tmp_path) as (wire, _):
+        wire.gone = True
+        wire.write(b'{"jsonrpc": "2.0", "id": 1, "method": "status"}')
+        wire.write(b"rubbish")
+
+
+async def test_input_that_is_no_pipe_is_told(tmp_path: Path):
+    (tmp_path / "key").write_bytes(bytes(32))
+    (tmp_path / "root.json").write_bytes(document.encode(epoch_of(LISTED).trust_root))
+    with (tmp_path / "key").open("rb") as file:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tutela", "device", "serve", "--profile", str(tmp_path / "device"),
+            "--key", str(tmp_path / "key"), "--provider", "https://provider.invalid",
+            "--trust-root", str(tmp_path / "root.json"),
+            stdin=file, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+    _, told = await process.communicate()
+    assert process.returncode == 1
+    assert b"standard input is no pipe" in told
+    assert b"Traceback" not in told

@@ -79,7 +79,13 @@ async def _serve(profile: Path, key: bytes, provider: str, root: TrustRoot) -> N
 async def _standard_streams() -> tuple[asyncio.StreamReader, Callable[[bytes], Awaitable[None]]]:
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=MAX_LINE)
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    try:
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    except (ValueError, OSError) as error:
+        raise TutelaError(
+            "standard input is no pipe",
+            hint="Let a program write to it, or for a file: cat FILE | tutela device serve …",
+        ) from error
 
     async def write(data: bytes) -> None:
         await asyncio.to_thread(_write_all, sys.stdout.fileno(), data)

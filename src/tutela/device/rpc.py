@@ -12,17 +12,22 @@ import asyncio
 import base64
 import binascii
 import itertools
+import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from tutela.device.errors import DeviceError
 from tutela.device.guard import Guard
+from tutela.device.picture_file import read_picture
 from tutela.device.verdict import Verdict
 from tutela.errors import TutelaError
 from tutela.language import words
 from tutela.wire.session import SignIn
+
+log = logging.getLogger("tutela.device")
 
 #: One line: the largest picture in base64, and its frame.
 MAX_LINE: Final = 64 << 20
@@ -31,6 +36,7 @@ PARSE_ERROR: Final = -32700
 INVALID_REQUEST: Final = -32600
 METHOD_NOT_FOUND: Final = -32601
 INVALID_PARAMS: Final = -32602
+INTERNAL_ERROR: Final = -32603
 TUTELA_ERROR: Final = -32000
 
 
@@ -59,13 +65,16 @@ class RpcServer:
         self._numbers = itertools.count(1)
         self._asked: dict[int | str, asyncio.Future[_Message]] = {}
         self._turn = asyncio.Lock()
+        self._ended = False
 
     async def openid_token(self) -> SignIn:
         """Ask the client for a fresh OpenID token: the guard's `sign_in`.
 
         Raises:
-            TutelaError: the client refused, or answered something else.
+            TutelaError: the client refused, answered something else, or has closed its end.
         """
+        if self._ended:
+            raise TutelaError("the client has closed its end")
         number = f"server-{next(self._numbers)}"
         future: asyncio.Future[_Message] = asyncio.get_running_loop().create_future()
         self._asked[number] = future
@@ -74,6 +83,8 @@ class RpcServer:
             answer = await future
         finally:
             del self._asked[number]
+        if answer.error is not None:
+            raise TutelaError(f"the client gave no OpenID token: {answer.error.get('message')!s:.200}")
         try:
             token = msgspec.convert(answer.result, dict[str, Any])
             return msgspec.convert({k: token.get(k) for k in ("matrix_server_name", "access_token")}, SignIn)
@@ -81,20 +92,33 @@ class RpcServer:
             raise TutelaError("the client gave no OpenID token", hint="Answer `openid_token` with one.") from error
 
     async def serve(self, guard: Guard) -> None:
-        """Answer until the client closes its end."""
-        async with asyncio.TaskGroup() as tasks:
-            while True:
-                try:
-                    line = await self._reader.readline()
-                except ValueError:
-                    await self._fail(None, _Refused(INVALID_REQUEST, f"a message is longer than {MAX_LINE} bytes"))
-                    return
-                if not line:
-                    break
-                if line.strip():
-                    await self._receive(line, guard, tasks)
-            for future in self._asked.values():
-                future.cancel()
+        """Answer until the client closes its end, or reads no answers any more."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                while (line := await self._line()) != b"":
+                    if line is None:
+                        await self._fail(None, _Refused(INVALID_REQUEST, "a message is too long"))
+                    elif line.strip():
+                        await self._receive(line, guard, tasks)
+                self._ended = True
+                for future in self._asked.values():
+                    future.cancel()
+        except* OSError as gone:
+            log.info("the client is gone: %s", gone.exceptions[0])
+
+    async def _line(self) -> bytes | None:
+        """Return the next line, `None` for one that was too long to keep, and nothing at the end."""
+        whole = True
+        while True:
+            try:
+                line = await self._reader.readuntil(b"\n")
+            except asyncio.IncompleteReadError as end:
+                line = end.partial
+            except asyncio.LimitOverrunError as over:
+                await self._reader.readexactly(over.consumed)
+                whole = False
+                continue
+            return line if whole else None
 
     async def _receive(self, line: bytes, guard: Guard, tasks: asyncio.TaskGroup) -> None:
         try:
@@ -113,20 +137,12 @@ class RpcServer:
             if not waiting.done():
                 waiting.set_result(message)
         else:
-            await self._fail(message.id, _Refused(INVALID_REQUEST, "neither a call nor an answer to one"))
+            await self._fail(message.id, _Refused(INVALID_REQUEST, "neither a call nor an answer that is waited for"))
 
     async def _answer(self, message: _Message, guard: Guard) -> None:
-        try:
-            result = await _call(message.method or "", message.params or {}, guard)
-        except _Refused as refused:
-            await self._fail(message.id, refused)
-        except TutelaError as error:
-            await self._fail(
-                message.id, _Refused(TUTELA_ERROR, error.message, {"code": error.code, "hint": error.hint})
-            )
-        else:
-            if message.id is not None:
-                await self._send({"jsonrpc": "2.0", "id": message.id, "result": result})
+        answer = await _outcome(message.method or "", message.params or {}, guard)
+        if message.id is not None:  # or it is a notification, which is not answered, come what may
+            await self._send({"jsonrpc": "2.0", "id": message.id, **answer})
 
     async def _fail(self, number: int | str | None, refused: _Refused) -> None:
         await self._send({"jsonrpc": "2.0", "id": number, "error": refused.answer})
@@ -134,6 +150,18 @@ class RpcServer:
     async def _send(self, message: dict[str, Any]) -> None:
         async with self._turn:
             await self._write_line(msgspec.json.encode(message) + b"\n")
+
+
+async def _outcome(method: str, params: dict[str, Any], guard: Guard) -> dict[str, Any]:
+    try:
+        return {"result": await _call(method, params, guard)}
+    except _Refused as refused:
+        return {"error": refused.answer}
+    except TutelaError as error:
+        return {"error": _Refused(TUTELA_ERROR, error.message, {"code": error.code, "hint": error.hint}).answer}
+    except Exception:  # the other calls must go on, whatever happened here
+        log.exception("a call failed")
+        return {"error": _Refused(INTERNAL_ERROR, "an error in Tutela; its log says more").answer}
 
 
 async def _call(method: str, params: dict[str, Any], guard: Guard) -> dict[str, Any]:
@@ -162,9 +190,9 @@ async def _picture(params: dict[str, Any]) -> bytes:
                 raise _Refused(INVALID_PARAMS, "`picture` is not base64") from error
         case {"path": str(path)}:
             try:
-                return await asyncio.to_thread(Path(path).read_bytes)
-            except (OSError, ValueError) as error:
-                raise _Refused(INVALID_PARAMS, f"{path!r:.200} cannot be read") from error
+                return await asyncio.to_thread(read_picture, Path(path))
+            except DeviceError as error:
+                raise _Refused(INVALID_PARAMS, error.message) from error
     raise _Refused(INVALID_PARAMS, "give the picture as `picture` (base64) or `path`")
 
 
