@@ -27,6 +27,7 @@ from tutela.lists.epoch import Settings, build
 from tutela.lists.keys import KeyRing
 from tutela.lists.submission import Chain
 from tutela.matching import voprf
+from tutela.matching.shield import scheme_of
 from tutela.wire import envelope
 from tutela.wire.envelope import Envelope
 from tutela.wire.manifest import MANIFEST_TYPE, TrustRoot
@@ -43,16 +44,16 @@ def timed(label: str) -> Iterator[None]:
     print(f"{label:<52} {time.perf_counter() - started:8.2f} s")
 
 
-def submissions(items: list[str]) -> dict[str, tuple[Envelope, ...]]:
+def submissions(items: list[str], provider: str) -> dict[str, tuple[Envelope, ...]]:
     """Both authorities vouch for everything, in submissions of up to 100,000."""
     signed = {}
     for signer in SIGNERS:
-        chain = Chain(signer.authority)
+        chain = Chain(signer.authority, provider)
         sealed = []
         for start in range(0, len(items), SUBMISSION):
             vouched = [Item(pdq=pdq, quality=90) for pdq in items[start : start + SUBMISSION]]
             one = submission.seal(chain.next(created=CREATED, vouched=vouched), signer.key)
-            chain = submission.replay(signer.authority, [one], after=chain)
+            chain = submission.replay(chain, [one])
             sealed.append(one)
         signed[signer.authority.id] = tuple(sealed)
     return signed
@@ -90,11 +91,12 @@ def main() -> None:
     items = [secrets.token_hex(32) for _ in range(options.items)]
     settings = Settings(provider="benchmark.example")
     with timed(f"sign {2 * options.items:,} vouches"):
-        signed = submissions(items)
+        signed = submissions(items, settings.provider)
     with timed("verify the submissions"):
-        chains = [submission.replay(one.authority, signed[one.authority.id]) for one in SIGNERS]
+        empty = [Chain(one.authority, settings.provider) for one in SIGNERS]
+        chains = [submission.replay(one, signed[one.authority.id]) for one in empty]
     with timed("agree on what is listed"):
-        listed(chains, settings.agreement)
+        listed(chains, settings.agreement, scheme_of(settings.parameters))
     keys = KeyRing(voprf.key_pair(voprf.random_scalar()))
     with timed(f"build the epoch, {options.workers} process(es)"):
         epoch = build(settings, chains, keys, created=CREATED, previous=None, workers=options.workers)

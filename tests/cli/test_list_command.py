@@ -172,6 +172,16 @@ def test_another_authoritys_key_does_not_sign_for_it(made: None) -> None:
     refuse("submit", "signed.json", code="submission-unsigned")
 
 
+def test_a_submission_to_one_list_is_not_taken_by_another(made: None) -> None:
+    ask("init", "another", "--provider", "another.example")
+    ask("admit", "aurora.json", "--list", "another")
+    Path("feed.csv").write_text(f"pdq\n{C}\n")
+    ask("import", "feed.csv", "--as", "aurora", "--out", "draft.json", "--list", "another")
+    ask("sign", "draft.json", "--key", "aurora.pem", "--out", "signed.json")
+    assert "for the list of another.example" in refuse("submit", "signed.json", code="other-list")
+    ask("submit", "signed.json", "--list", "another")
+
+
 def test_what_is_no_submission_is_refused(made: None) -> None:
     Path("draft.json").write_text("{}")
     refuse("sign", "draft.json", "--key", "aurora.pem", "--out", "signed.json", code="submission-unreadable")

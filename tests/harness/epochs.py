@@ -143,7 +143,7 @@ def make_epoch(
         {ListClass.AGREED: both | set(single), ListClass.ATTESTED: set()},
         {ListClass.AGREED: both, ListClass.ATTESTED: set(attested)},
     )
-    chains = previous.chains if previous else tuple(Chain(signer.authority) for signer in SIGNERS)
+    chains = previous.chains if previous else tuple(Chain(signer.authority, provider) for signer in SIGNERS)
     history = dict(previous.submissions) if previous else {signer.authority.id: () for signer in SIGNERS}
     moved = []
     for before, signer, classes in zip(chains, SIGNERS, wanted, strict=True):

@@ -38,7 +38,7 @@ def flipped(*bits: int) -> str:
 def chains_of(vouches: list[set[str]], attested: list[set[str]] | None = None, **quality: int) -> list[Chain]:
     chains = []
     for signer, hashes, feed in zip(SIGNERS, vouches, attested or [set()] * len(vouches), strict=False):
-        chain = Chain(signer.authority)
+        chain = Chain(signer.authority, "provider.example")
         for list_class, names, what in (
             (ListClass.AGREED, (), hashes),
             (ListClass.ATTESTED, ("A Board",), feed),
@@ -46,7 +46,7 @@ def chains_of(vouches: list[set[str]], attested: list[set[str]] | None = None, *
             if what:
                 made = [Item(pdq=h, quality=quality.get(signer.authority.id, 100), verified_by=names) for h in what]
                 signed = seal(chain.next(created=CREATED, list_class=list_class, vouched=made), signer.key)
-                chain = replay(signer.authority, [signed], after=chain)
+                chain = replay(chain, [signed])
         chains.append(chain)
     return chains
 

@@ -64,7 +64,7 @@ def test_we_accept_a_manifest_that_securesystemslib_signed(first: MadeEpoch) -> 
 
 def test_we_take_a_submission_that_securesystemslib_signed(first: MadeEpoch) -> None:
     signer = first.signers[0]
-    empty = Chain(signer.authority)
+    empty = Chain(signer.authority, first.settings.provider)
     made = empty.next(created="2026-01-01T00:00:00Z", vouched=[Item(pdq="0" * 64, quality=90)])
     theirs = TheirEnvelope(document.encode(made), "application/vnd.tutela.submission.v1+json", {})
     theirs.sign(CryptoSigner(signer.key, their_key(signer)))
@@ -77,7 +77,9 @@ def test_we_take_a_submission_that_securesystemslib_signed(first: MadeEpoch) -> 
 def test_documents_are_in_the_canonical_form_of_rfc_8785(first: MadeEpoch) -> None:
     payloads = [first.epoch.payload, document.encode(first.trust_root)]
     payloads += [one.unverified_payload for chain in first.submissions.values() for one in chain]
-    payloads.append(document.encode(Chain(first.signers[0].authority).next(created="2026-01-01T00:00:00Z")))
+    payloads.append(
+        document.encode(Chain(first.signers[0].authority, "p.example").next(created="2026-01-01T00:00:00Z"))
+    )
     for payload in payloads:
         assert rfc8785.dumps(json.loads(payload)) == payload
 

@@ -66,7 +66,7 @@ def test_the_very_same_manifest_may_be_signed_again(record: SigningRecord, first
 def test_another_epoch_of_that_number_is_refused(record: SigningRecord, first: MadeEpoch) -> None:
     record.enter(first.epoch.payload)
     other = altered(first, created="2026-01-05T06:00:01Z")
-    with pytest.raises(errors.AlreadySigned, match="another epoch 1 of provider.example") as refused:
+    with pytest.raises(errors.AlreadySigned, match=r"another epoch 1 of provider\.example") as refused:
         record.enter(other)
     assert refused.value.hint is not None
     assert "never sign two epochs of one number" in refused.value.hint

@@ -22,6 +22,7 @@ from tutela.wire.submission import SUBMISSION_TYPE, Item, ListClass, Submission
 RULE = defaults.AGREEMENT
 AURORA = make_signer("aurora", "FI")
 BOREAL = make_signer("boreal", "CA")
+LIST = "provider.example"
 HASHES = sorted(make_hashes(6))
 replace = msgspec.structs.replace
 
@@ -36,7 +37,7 @@ def submit(chain: Chain, **what: Any) -> Chain:
 
 @pytest.fixture
 def empty() -> Chain:
-    return Chain(AURORA.authority)
+    return Chain(AURORA.authority, LIST)
 
 
 @pytest.fixture
@@ -72,14 +73,14 @@ def test_replaying_gives_what_extending_gave(empty: Chain) -> None:
     first = seal(empty.next(created=CREATED, vouched=items(*HASHES[:3])), AURORA.key)
     middle = extend(empty, first, RULE)
     second = seal(middle.next(created=CREATED, withdrawn=HASHES[:1]), AURORA.key)
-    assert replay(AURORA.authority, [first, second]) == extend(middle, second, RULE)
+    assert replay(Chain(AURORA.authority, LIST), [first, second]) == extend(middle, second, RULE)
 
 
 # Who speaks.
 
 
 def test_a_submission_of_another_authority_is_refused(empty: Chain) -> None:
-    theirs = seal(Chain(BOREAL.authority).next(created=CREATED, vouched=items(*HASHES[:1])), BOREAL.key)
+    theirs = seal(Chain(BOREAL.authority, LIST).next(created=CREATED, vouched=items(*HASHES[:1])), BOREAL.key)
     assert unverified_author(theirs) == "boreal"
     with pytest.raises(errors.UnknownAuthority):
         extend(empty, theirs, RULE)
@@ -96,6 +97,25 @@ def test_a_changed_byte_is_a_forgery(empty: Chain) -> None:
     payload = signed.unverified_payload.replace(HASHES[0].encode(), HASHES[1].encode())
     with pytest.raises(errors.ForgedSubmission):
         extend(empty, dataclasses.replace(signed, unverified_payload=payload), RULE)
+
+
+def test_a_submission_to_another_list_does_not_count(empty: Chain) -> None:
+    """A provider that is handed a submission for one list cannot put it on another."""
+    theirs = Chain(AURORA.authority, "another.example").next(created=CREATED, vouched=items(*HASHES[:1]))
+    signed = seal(theirs, AURORA.key)
+    for refuse in (lambda: extend(empty, signed, RULE), lambda: replay(empty, [signed]), lambda: check(empty, theirs)):
+        with pytest.raises(errors.OtherList, match=r"for the list of another\.example, not for that of provider"):
+            refuse()
+
+
+def test_a_submission_that_names_no_list_is_refused(empty: Chain) -> None:
+    payload = document.encode(empty.next(created=CREATED, vouched=items(*HASHES[:1])))
+    nameless = payload.replace(b'"provider":"provider.example",', b"")
+    assert nameless != payload
+    with pytest.raises(errors.UnreadableSubmission, match="provider"):
+        extend(empty, seal_bytes(SUBMISSION_TYPE, nameless, AURORA.key), RULE)
+    with pytest.raises(errors.UnreadableSubmission):
+        extend(empty, seal(replace(empty.next(created=CREATED), provider=""), AURORA.key), RULE)
 
 
 # The form.
@@ -118,6 +138,17 @@ def test_a_document_of_another_type_is_refused(empty: Chain) -> None:
     payload = document.encode(empty.next(created=CREATED, vouched=items(*HASHES[:1])))
     with pytest.raises(errors.UnreadableSubmission):
         extend(empty, seal_bytes(MANIFEST_TYPE, payload, AURORA.key), RULE)
+
+
+@pytest.mark.parametrize(
+    "created", ["", "yesterday", "2026-02-30T06:00:00Z", "2026-01-05T24:00:00Z", "2026-01-05T06:00:00+00:00"]
+)
+def test_a_time_that_is_none_is_refused(empty: Chain, created: str) -> None:
+    made = empty.next(created=created, vouched=items(*HASHES[:1]))
+    with pytest.raises(errors.UnreadableSubmission):
+        extend(empty, seal(made, AURORA.key), RULE)
+    with pytest.raises(errors.UnreadableSubmission):
+        check(empty, made)
 
 
 def test_a_submission_that_is_not_canonical_is_refused(empty: Chain) -> None:
@@ -183,7 +214,7 @@ def test_a_quality_below_the_rules_minimum_is_refused(empty: Chain) -> None:
 def test_a_rule_made_stricter_leaves_the_past_readable(empty: Chain) -> None:
     signed = seal(empty.next(created=CREATED, vouched=items(HASHES[0], quality=60)), AURORA.key)
     stricter = replace(RULE, minimum_quality=70)
-    assert HASHES[0] in replay(AURORA.authority, [signed]).standing[ListClass.AGREED]
+    assert HASHES[0] in replay(Chain(AURORA.authority, LIST), [signed]).standing[ListClass.AGREED]
     with pytest.raises(errors.LowQuality):
         extend(empty, signed, stricter)
 
@@ -231,16 +262,16 @@ def test_a_dropped_submission_breaks_the_chain(empty: Chain) -> None:
     chain = extend(empty, first, RULE)
     second = seal(chain.next(created=CREATED, vouched=items(HASHES[1])), AURORA.key)
     with pytest.raises(errors.SubmissionGap):
-        replay(AURORA.authority, [second])
+        replay(Chain(AURORA.authority, LIST), [second])
     with pytest.raises(errors.SubmissionGap):
-        replay(AURORA.authority, [second, first])
+        replay(Chain(AURORA.authority, LIST), [second, first])
 
 
 @settings(deadline=None)
 @given(st.lists(st.sets(st.sampled_from(HASHES)), max_size=8))
 def test_a_chain_stands_as_a_set_would(wanted: list[set[str]]) -> None:
     """Whatever an authority wants to stand after each submission, stands."""
-    chain = Chain(AURORA.authority)
+    chain = Chain(AURORA.authority, LIST)
     stands: set[str] = set()
     for want in wanted:
         if want != stands:

@@ -260,7 +260,9 @@ def test_an_authority_is_admitted_once(workspace: Workspace) -> None:
 
 def test_a_stranger_cannot_submit(workspace: Workspace) -> None:
     stranger = make_signer("stranger", "XX")
-    made = submission.Chain(stranger.authority).next(created=DAYS[0], vouched=[Item(pdq="0" * 64, quality=90)])
+    made = submission.Chain(stranger.authority, "provider.example").next(
+        created=DAYS[0], vouched=[Item(pdq="0" * 64, quality=90)]
+    )
     with pytest.raises(errors.UnknownAuthority, match="stranger is not an authority"):
         workspace.submit(submission.seal(made, stranger.key))
 

@@ -189,7 +189,7 @@ def _chains_of(manifest: Manifest, held: Held) -> tuple[list[Chain], tuple[str, 
                 f"the epoch rests on {number} submissions of {authority.id}; {len(mine)} are held here",
                 hint="fetch the missing submissions and audit again",
             )
-        chain = submission.replay(authority, mine[:number])
+        chain = submission.replay(Chain(authority, manifest.provider), mine[:number])
         if chain.head != head:
             raise errors.SubmissionsUnknown(f"the submission {number} of {authority.id} held here is another one")
         chains.append(chain)

@@ -31,7 +31,7 @@ from tutela.wire.manifest import (
     Policy,
     SegmentEntry,
 )
-from tutela.wire.submission import ListClass
+from tutela.wire.submission import ListClass, ProviderName
 
 #: Told how many band entries are done, and how many there are.
 Progress = Callable[[int, int], None]
@@ -40,7 +40,7 @@ Progress = Callable[[int, int], None]
 class Settings(document.Document, frozen=True):
     """What a provider decides about its list; all of it is published in each manifest."""
 
-    provider: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+    provider: ProviderName
     agreement: Agreement = defaults.AGREEMENT
     parameters: Parameters = defaults.PARAMETERS
     policy: Policy = defaults.POLICY

@@ -94,6 +94,12 @@ class UnknownAuthority(SubmissionRefused):
     code: ClassVar[str] = "unknown-authority"
 
 
+class OtherList(SubmissionRefused):
+    """It is for the list of another provider."""
+
+    code: ClassVar[str] = "other-list"
+
+
 class UnsignedSubmission(SubmissionRefused):
     """It does not carry its authority's signature."""
 

@@ -23,7 +23,7 @@ from tutela.lists.errors import AlreadySigned, BadSigningRecord
 from tutela.wire import document
 from tutela.wire.errors import WireError
 from tutela.wire.manifest import Manifest
-from tutela.wire.submission import Hex32
+from tutela.wire.submission import Hex32, ProviderName
 
 SUFFIX: Final = ".signed"
 _LIMIT: Final = 1 << 20
@@ -33,7 +33,7 @@ _SETTINGS: Final = ("agreement", "parameters", "policy", "merge_factor", "author
 class Signed(document.Document, frozen=True):
     """The last epoch of one provider that the key signed."""
 
-    provider: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+    provider: ProviderName
     epoch: Annotated[int, msgspec.Meta(ge=1, le=1 << 40)]
     digest: Hex32
     """SHA-256 of the manifest's payload."""

@@ -1,8 +1,9 @@
-"""The chain of one authority's signed submissions, and what stands after it.
+"""The chain of one authority's signed submissions to one list, and what stands after it.
 
-Submissions are numbered from 1 without gaps, and each names the digest of the one before. Only the authority's own
-signature counts. Within a submission withdrawals and vouches name different hashes, each once, in ascending order.
-Nothing is vouched for twice and nothing is withdrawn that does not stand; each list class stands on its own.
+A submission names the list that it is for and counts for no other. Submissions are numbered from 1 without gaps, and
+each names the digest of the one before. Only the authority's own signature counts. Within a submission withdrawals and
+vouches name different hashes, each once, in ascending order. Nothing is vouched for twice and nothing is withdrawn that
+does not stand; each list class stands on its own.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from itertools import pairwise
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tutela.lists import errors
+from tutela.lists import errors, times
 from tutela.lists.authority import public_key_of
 from tutela.wire import document, envelope, limits
 from tutela.wire.errors import BadSignature, WireError
@@ -27,9 +28,10 @@ Standing = Mapping[ListClass, Mapping[str, Item]]
 
 @dataclass(frozen=True)
 class Chain:
-    """All submissions of one authority so far: the last one's number and digest, and what stands."""
+    """All submissions of one authority to a provider's list so far: the last one's number and digest, what stands."""
 
     authority: Authority
+    provider: str
     head: SubmissionHead | None = None
     standing: Standing = field(default_factory=lambda: {c: {} for c in ListClass})
 
@@ -43,6 +45,7 @@ class Chain:
     ) -> Submission:
         """Return the submission that would extend this chain, unsigned and unchecked."""
         return Submission(
+            provider=self.provider,
             authority=self.authority.id,
             number=self.head.number + 1 if self.head else 1,
             previous=self.head.digest if self.head else None,
@@ -64,13 +67,13 @@ def extend(chain: Chain, signed: envelope.Envelope, rule: Agreement) -> Chain:
     Raises:
         SubmissionRefused: with a class for each reason; see `lists.errors`.
     """
-    submission, _ = _verified(chain.authority, signed)
+    submission, _ = _verified(chain, signed)
     check_quality(submission, rule)
-    return replay(chain.authority, [signed], after=chain)
+    return replay(chain, [signed])
 
 
-def replay(authority: Authority, signed: Iterable[envelope.Envelope], *, after: Chain | None = None) -> Chain:
-    """Verify an authority's submissions, in order, and return the chain.
+def replay(chain: Chain, signed: Iterable[envelope.Envelope]) -> Chain:
+    """Verify the submissions that follow `chain`, in order, and return the chain with them.
 
     The rule's minimum quality is not asked here, so that a rule made stricter later leaves the past readable;
     `agreement` leaves out what falls below it.
@@ -78,20 +81,21 @@ def replay(authority: Authority, signed: Iterable[envelope.Envelope], *, after: 
     Raises:
         SubmissionRefused: with a class for each reason; see `lists.errors`.
     """
-    chain = after or Chain(authority)
     standing = {c: dict(items) for c, items in chain.standing.items()}
     for one in signed:
-        submission, digest = _verified(authority, one)
+        submission, digest = _verified(chain, one)
         _check_place(chain, submission)
         _check_form(submission)
         _apply(standing[submission.list_class], submission)
-        chain = replace(chain, head=SubmissionHead(authority=authority.id, number=submission.number, digest=digest))
+        head = SubmissionHead(authority=submission.authority, number=submission.number, digest=digest)
+        chain = replace(chain, head=head)
     return replace(chain, standing=standing)
 
 
 def check(chain: Chain, submission: Submission) -> None:
     """Check what a submission says against `chain`, before anybody signs it; raises as `replay`."""
     parsed = _parse(document.encode(submission))
+    _check_list(chain, parsed)
     _check_place(chain, parsed)
     _check_form(parsed)
     _apply(dict(chain.standing[parsed.list_class]), parsed)
@@ -116,8 +120,9 @@ def unverified_author(signed: envelope.Envelope) -> str:
     return _parse(signed.unverified_payload).authority
 
 
-def _verified(authority: Authority, signed: envelope.Envelope) -> tuple[Submission, str]:
-    """Return the submission that `authority` signed, and its digest."""
+def _verified(chain: Chain, signed: envelope.Envelope) -> tuple[Submission, str]:
+    """Return the submission that the chain's authority signed for its list, and the digest."""
+    authority = chain.authority
     key = public_key_of(authority)
     try:
         payload, signers = envelope.verify(signed, SUBMISSION_TYPE, {envelope.key_id(key): key})
@@ -136,14 +141,26 @@ def _verified(authority: Authority, signed: envelope.Envelope) -> tuple[Submissi
             f"a submission of {authority.id} does not carry its signature",
             hint=f"sign it with the key whose public half is {authority.public_key[:16]}…",
         )
+    _check_list(chain, submission)
     return submission, hashlib.sha256(payload).hexdigest()
 
 
 def _parse(payload: bytes) -> Submission:
     try:
-        return document.decode(payload, Submission, limit=limits.ENVELOPE_BYTES)
-    except WireError as error:
+        submission = document.decode(payload, Submission, limit=limits.ENVELOPE_BYTES)
+        times.parse(submission.created)
+    except (WireError, errors.MalformedTime) as error:
         raise errors.UnreadableSubmission(error.message) from error
+    return submission
+
+
+def _check_list(chain: Chain, submission: Submission) -> None:
+    if submission.provider != chain.provider:
+        raise errors.OtherList(
+            f"submission {submission.number} of {submission.authority} is for the list of {submission.provider}, "
+            f"not for that of {chain.provider}",
+            hint="make one for this list with: tutela list import",
+        )
 
 
 def _check_place(chain: Chain, submission: Submission) -> None:

@@ -148,11 +148,11 @@ class Workspace:
         Raises:
             UnknownAuthority, SubmissionRefused, WorkspaceDamaged: as they say.
         """
-        return submission.replay(self.authority(authority_id), self.submissions(authority_id))
+        return self._replayed(self.authority(authority_id))
 
     def chains(self) -> tuple[Chain, ...]:
         """Return everybody's verified submissions; raises as `chain`."""
-        return tuple(submission.replay(one, self.submissions(one.id)) for one in self.authorities())
+        return tuple(self._replayed(one) for one in self.authorities())
 
     def submit(self, signed: Envelope) -> Chain:
         """Verify a submission and keep it.
@@ -163,8 +163,7 @@ class Workspace:
         """
         with self._writing():
             authority = self.authority(submission.unverified_author(signed))
-            before = submission.replay(authority, self.submissions(authority.id))
-            chain = submission.extend(before, signed, self.settings.agreement)
+            chain = submission.extend(self._replayed(authority), signed, self.settings.agreement)
             assert chain.head is not None
             folder = self.root / "submissions" / authority.id
             files.make_folder(folder)
@@ -332,6 +331,9 @@ class Workspace:
             jurisdictions=jurisdictions,
             minimum_epoch=minimum_epoch,
         )
+
+    def _replayed(self, authority: Authority) -> Chain:
+        return submission.replay(Chain(authority, self.settings.provider), self.submissions(authority.id))
 
     def _keys_for(
         self, previous: Published | None, created: str, rotate_until: str | None, random: voprf.RandomBytes

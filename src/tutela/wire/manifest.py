@@ -12,7 +12,7 @@ from typing import Annotated, Final
 import msgspec
 
 from tutela.wire.document import Document
-from tutela.wire.submission import AuthorityId, Count, Hex32, Jurisdiction, ListClass, Time
+from tutela.wire.submission import AuthorityId, Count, Hex32, Jurisdiction, ListClass, ProviderName, Time
 
 MANIFEST_TYPE: Final = "application/vnd.tutela.manifest.v1+json"
 
@@ -127,7 +127,7 @@ class Authority(Document, frozen=True):
 class Manifest(Document, frozen=True):
     """One epoch."""
 
-    provider: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+    provider: ProviderName
     epoch: Annotated[int, msgspec.Meta(ge=1, le=1 << 40)]
     previous: Hex32 | None
     """SHA-256 of the manifest payload of the epoch before."""
@@ -149,7 +149,7 @@ class Manifest(Document, frozen=True):
 class TrustRoot(Document, frozen=True):
     """What a client ships with: whose signatures make a manifest acceptable, and how many are needed."""
 
-    provider: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+    provider: ProviderName
     authorities: tuple[Authority, ...]
     signatures: Annotated[int, msgspec.Meta(ge=2, le=64)]
     jurisdictions: Annotated[int, msgspec.Meta(ge=2, le=64)]

@@ -1,6 +1,7 @@
 """What a list authority signs: hashes that it vouches for, and hashes that it withdraws.
 
-A submission travels in a DSSE envelope of type `SUBMISSION_TYPE`. Submissions of one authority are numbered from 1
+A submission travels in a DSSE envelope of type `SUBMISSION_TYPE`. It names the list that it is for by its provider, as
+the list's manifests do, so that it counts for no other. Submissions of one authority to one list are numbered from 1
 without gaps, and each names the digest of the one before, so that none can be dropped, replayed or reordered.
 """
 
@@ -15,6 +16,7 @@ from tutela.wire.document import Document
 
 SUBMISSION_TYPE: Final = "application/vnd.tutela.submission.v1+json"
 
+ProviderName = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 AuthorityId = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}\Z")]
 Jurisdiction = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{2}\Z")]
 Hex32 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
@@ -44,6 +46,8 @@ class Item(Document, frozen=True):
 class Submission(Document, frozen=True):
     """Items vouched for and hashes withdrawn, in ascending order of hash."""
 
+    provider: ProviderName
+    """Whose list it is for."""
     authority: AuthorityId
     number: Annotated[int, msgspec.Meta(ge=1, le=1 << 40)]
     previous: Hex32 | None
