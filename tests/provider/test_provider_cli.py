@@ -85,6 +85,7 @@ def test_a_key_is_rotated_and_the_old_one_destroyed(config: Path, listing: Works
     assert "Epoch 2 is built" in built.stdout
     refused = answered("publish", "--list", listing.root, "--config", config, code=1)
     assert refused["error"]["code"] == "too-few-signatures"
+    assert "tutela list approve" in refused["error"]["hint"]
     sign(listing)
     assert answered("publish", "--list", listing.root, "--config", config)["epoch"] == 2
     new = listing.epoch().manifest().keys[0].id
@@ -98,6 +99,7 @@ def test_a_key_is_rotated_and_the_old_one_destroyed(config: Path, listing: Works
     assert done["keys"] == [old]
     refused = answered("publish", "1", "--list", listing.root, "--config", config, code=1)
     assert refused["error"]["code"] == "rollback"
+    assert "Name no epoch" in refused["error"]["hint"]
 
 
 def test_what_it_says_never_holds_a_secret(config: Path, listing: Workspace):

@@ -16,10 +16,18 @@ from rich.markup import escape
 from rich.table import Table
 
 from tutela.cli import epochs
-from tutela.cli.console import JSON, Group, answer, complain, say, show
+from tutela.cli.console import JSON, Group, answer, complain, count, say, show
 from tutela.cli.submissions import LIST
 from tutela.lists import files, keyfile
-from tutela.lists.errors import AlreadyThere, StorageFailed
+from tutela.lists.errors import (
+    AlreadyThere,
+    ManifestRefused,
+    OtherProvider,
+    Rollback,
+    StorageFailed,
+    TooFewJurisdictions,
+    TooFewSignatures,
+)
 from tutela.lists.workspace import Workspace
 from tutela.provider import settings as configuration
 from tutela.provider.errors import NothingPublished, SettingsError
@@ -36,6 +44,16 @@ CONFIG: Final = click.option(
     envvar="TUTELA_CONFIG",
     help="The settings; each can be overridden by TUTELA_PROVIDER_<NAME>.",
 )
+
+
+_SIGN: Final = "Whose signatures count is in the trust root; they sign with `tutela list approve` (docs/lists.md)."
+#: What an operator can do about refusals that are worded for devices.
+_ADVICE: Final[dict[type[ManifestRefused], str]] = {
+    TooFewSignatures: _SIGN,
+    TooFewJurisdictions: _SIGN,
+    OtherProvider: "Is this the right list? Its provider's name and `name` in the settings must be the same.",
+    Rollback: "Devices would refuse it. Name no epoch, and the newest one is published.",
+}
 
 
 @click.group(cls=Group)
@@ -92,8 +110,9 @@ def init(directory: Path, name: str, homeservers: tuple[str, ...], as_json: bool
 
     def text() -> None:
         say(f"The settings are in [bold]{escape(str(path))}[/]: read them through once.")
-        say(f"Next: tutela list trust-root --out {escape(str(settings.trust_root))}")
+        say(f"Next: tutela list trust-root --out {escape(str(settings.trust_root))} --list LIST")
         say(f"      tutela provider publish --list LIST --config {escape(str(path))}")
+        say(f"      tutela provider serve --config {escape(str(path))}")
 
     answer(as_json, {"config": str(path), "data": str(settings.data), "trust_root": str(settings.trust_root)}, text)
 
@@ -172,7 +191,11 @@ def publish(epoch: int | None, root: Path, config: Path, as_json: bool) -> None:
     folder = workspace.epoch(epoch)
     segments = _SegmentFolder(folder.path / "segments")
     with closing(Provider.open(_settings(config))) as opened:
-        done = opened.publish(folder.envelope(), segments, lambda key_id: keyfile.load(root / "keys", key_id))
+        try:
+            done = opened.publish(folder.envelope(), segments, lambda key_id: keyfile.load(root / "keys", key_id))
+        except ManifestRefused as error:
+            error.hint = _ADVICE.get(type(error), error.hint)
+            raise
     facts = {
         "epoch": done.epoch,
         "digest": done.digest,
@@ -183,7 +206,7 @@ def publish(epoch: int | None, root: Path, config: Path, as_json: bool) -> None:
 
     def text() -> None:
         state = "was published already" if done.already_published else "is published"
-        say(f"Epoch [bold]{done.epoch}[/] {state}: {done.segments} segments, {done.new_segments} of them new.")
+        say(f"Epoch [bold]{done.epoch}[/] {state}: {count(done.segments, 'segment')}, {done.new_segments} new.")
 
     answer(as_json, facts, text)
 
@@ -205,13 +228,14 @@ def status(config: Path, as_json: bool) -> None:
         table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
         table.add_row("Newest epoch", str(found.epoch.number) if found.epoch else "none: tutela provider publish")
         if found.epoch is not None:
-            table.add_row("", f"made {found.epoch.created}, published {found.epoch.published}")
-            table.add_row("", f"{found.epoch.segments} segments, {found.epoch.bytes:,} bytes")
+            table.add_row("", f"made {found.epoch.created}")
+            table.add_row("", f"published {found.epoch.published}")
+            table.add_row("", f"{count(found.epoch.segments, 'segment')}, {found.epoch.bytes:,} bytes")
             table.add_row("Rate limit", f"{found.epoch.checks_per_hour} checks an hour for each account")
         table.add_row("Epochs kept", ", ".join(map(str, found.epochs)) or "none")
         for key in found.keys:
             table.add_row(f"Key {key.id}", key.state)
-        table.add_row("Sessions", f"{found.sessions}, of {found.accounts} accounts")
+        table.add_row("Sessions", f"{found.sessions}, of {count(found.accounts, 'account')}")
         show(table)
 
     answer(as_json, msgspec.to_builtins(found), text)
@@ -269,8 +293,9 @@ def gc(retired_keys: bool, config: Path, as_json: bool) -> None:
         done = opened.collect(retired_keys=retired_keys)
         rows = opened.forget()
     facts = {"epochs": list(done.epochs), "files": list(done.files), "keys": list(done.keys), "account_rows": rows}
-    counted = f"{len(done.epochs)} epochs, {len(done.files)} files, {len(done.keys)} keys, {rows} rows about accounts"
-    answer(as_json, facts, lambda: say(f"Removed: {counted}."))
+    counted = (count(len(done.epochs), "epoch"), count(len(done.files), "file"), count(len(done.keys), "key"))
+    rest = count(rows, "row about accounts", "rows about accounts")
+    answer(as_json, facts, lambda: say(f"Removed: {', '.join(counted)}, {rest}."))
 
 
 class _SegmentFolder(Mapping[str, bytes]):

@@ -29,6 +29,7 @@ from tutela.wire.envelope import Envelope
 from tutela.wire.errors import WireError
 from tutela.wire.manifest import TrustRoot
 
+_TRUST_ROOT: Final = "`tutela list trust-root --out FILE` writes one; `trust_root` in the settings names it."
 _AS_OWNER: Final = "Run this as the user who owns it: sudo -u USER tutela provider …"
 
 
@@ -140,10 +141,10 @@ def trust_root(settings: Settings) -> TrustRoot:
     except OSError as error:
         raise SettingsError(
             f"cannot read the trust root {settings.trust_root}: {error.strerror}",
-            hint="`tutela list` writes one; `trust_root` in the settings names it.",
+            hint=_TRUST_ROOT,
         ) from error
     except WireError as error:
-        raise SettingsError(f"{settings.trust_root} is no trust root: {error}") from error
+        raise SettingsError(f"{settings.trust_root} is no trust root: {error}", hint=_TRUST_ROOT) from error
     if root.provider != settings.name:
         raise SettingsError(
             f"the trust root is that of {root.provider!r:.80}, and this provider is {settings.name!r:.80}",
