@@ -170,7 +170,8 @@ def read_key_file(path: Path) -> bytes:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             text = file.read(1024).decode("ascii", "replace")
     except OSError as error:
-        raise BadStampKey(f"cannot read the stamp key {path}: {error.strerror}") from error
+        # Synapse ends its complaint with the first cause: let that be this sentence.
+        raise BadStampKey(f"cannot read the stamp key {path}: {error.strerror}") from None
     if mode & 0o077:
         raise BadStampKey(f"other users can read the stamp key {path}; run: chmod 600 {path}")
     if not _KEY_FORM.fullmatch(text):
