@@ -85,7 +85,7 @@ def outgoing(outcome: Outcome, action: Action | None = None, **more) -> Callable
         story.pair.mia.judge = lambda _, direction: verdict(direction, outcome, action, **more)
         window.choose(photograph("coffee"), "coffee.jpg")
         assert window.chosen
-        await window.send(window.chosen.id, confirm=False)
+        await window.send(window.chosen.id)
         return window
 
     return scene

@@ -16,6 +16,7 @@ from tutela.chat import Window
 from tutela.device.verdict import Direction, Outcome, Reason, Verdict
 from tutela.errors import TutelaError
 from tutela.integrations.matrix.client import Held, Sent
+from tutela.integrations.matrix.guarding import question
 from tutela.integrations.matrix.identities import SenderTrust
 from tutela.integrations.matrix.timeline import Notice, NoticeKind, PictureMessage, TextMessage, TimelineEvent
 from tutela.wire.manifest import Action
@@ -98,11 +99,14 @@ class PairedClient:
     def choose_picture(self, data: bytes) -> None:
         self.log.append("choose")
 
-    async def send_picture(self, room_id: str, data: bytes, filename: str, *, confirm: bool = False) -> Sent | Held:
+    async def send_picture(
+        self, room_id: str, data: bytes, filename: str, *, confirmed: Verdict | None = None
+    ) -> Sent | Held:
         head = self._head()
-        self.log.append(f"send confirm={confirm}")
+        self.log.append(f"send confirmed={confirmed is not None}")
         found = self.judge(data, Direction.OUTGOING)
-        if found.action is Action.STOP or (found.action is Action.WARN and not confirm):
+        agreed = confirmed is not None and question(confirmed) == question(found)
+        if found.action is Action.STOP or (found.action is Action.WARN and not agreed):
             return Held(found)
         event = PictureMessage(**head, filename=filename, data=data, verdict=found)
         self.happen(event)

@@ -83,7 +83,7 @@ async def test_the_question_and_its_two_answers(running: Running):
         html = (await running.mia.post("send", data={"chosen": chosen})).text
         assert "Do you want to send this picture?" in html
         assert html.index("Don’t send it") < html.index("Send it anyway")
-        html = (await running.mia.post(answer, data={"chosen": chosen, "confirm": "yes"})).text
+        html = (await running.mia.post(answer, data={"chosen": chosen, "confirm": "warn listed attested"})).text
         assert 'role="dialog"' not in html
         await until(lambda: len(running.pair.leos.events) == arrived)  # noqa: B023
 

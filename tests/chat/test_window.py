@@ -13,7 +13,14 @@ from tutela.chat.conversation import entry_id
 from tutela.chat.window import EVENTS, TEXT_LENGTH, Window
 from tutela.device.verdict import Outcome
 from tutela.integrations.matrix.errors import IdentityChanged, OversizedMedia, SomebodyJoined, Unreachable
-from tutela.integrations.matrix.timeline import Invitation, PictureMessage
+from tutela.integrations.matrix.timeline import (
+    Invitation,
+    Notice,
+    PictureMessage,
+    Problem,
+    TextMessage,
+    UnreadableMessage,
+)
 from tutela.wire.manifest import Action
 
 
@@ -27,10 +34,14 @@ def judge(outcome: Outcome, action: Action | None = None):
     return lambda _picture, direction: verdict(direction, outcome, action)
 
 
-async def choose_and_send(window: Window, *, confirm: bool = False) -> None:
+async def choose_and_send(window: Window, *, confirm: str = "") -> None:
     window.choose(photograph(), "a.jpg")
     assert window.chosen
     await window.send(window.chosen.id, confirm=confirm)
+
+
+#: The question at `verdict(OUTGOING, WARN)`.
+WARNED = "warn listed attested"
 
 
 async def test_the_check_starts_when_a_picture_is_chosen():
@@ -51,30 +62,48 @@ async def test_an_ordinary_picture_goes_and_is_seen_on_both_sides():
 
 async def test_a_stopped_picture_stays_and_cannot_be_confirmed():
     both = pair(judge=judge(Outcome.STOP))
-    await choose_and_send(both.mias, confirm=True)
+    await choose_and_send(both.mias, confirm=WARNED)
     assert both.mias.chosen
     assert both.mias.chosen.held
-    await both.mias.send(both.mias.chosen.id, confirm=True)
-    assert both.mia.log == ["choose", "send confirm=False", "send confirm=False"]
+    await both.mias.send(both.mias.chosen.id, confirm=WARNED)
+    assert both.mia.log == ["choose", "send confirmed=False", "send confirmed=False"]
     settle(both)
     assert both.leos.events == ()
 
 
 async def test_a_confirmation_counts_only_after_the_question():
     both = pair(judge=judge(Outcome.WARN))
-    await choose_and_send(both.mias, confirm=True)
-    assert both.mia.log == ["choose", "send confirm=False"]
+    await choose_and_send(both.mias, confirm=WARNED)
+    assert both.mia.log == ["choose", "send confirmed=False"]
     assert both.mias.chosen
-    await both.mias.send(both.mias.chosen.id, confirm=True)
-    assert both.mia.log[-1] == "send confirm=True"
+    await both.mias.send(both.mias.chosen.id, confirm=WARNED)
+    assert both.mia.log[-1] == "send confirmed=True"
     assert both.mias.chosen is None
 
 
 async def test_a_question_about_one_picture_does_not_confirm_another():
     both = pair(judge=judge(Outcome.WARN))
     await choose_and_send(both.mias)
-    await choose_and_send(both.mias, confirm=True)
-    assert both.mia.log == ["choose", "send confirm=False"] * 2
+    await choose_and_send(both.mias, confirm=WARNED)
+    assert both.mia.log == ["choose", "send confirmed=False"] * 2
+
+
+async def test_a_confirmation_counts_for_the_verdict_that_was_shown():
+    both = pair(judge=judge(Outcome.UNCHECKED))
+    await choose_and_send(both.mias)
+    assert both.mias.chosen
+    shown = both.mias.chosen.question
+    both.mia.judge = judge(Outcome.WARN)
+    await both.mias.send(both.mias.chosen.id, confirm=shown)
+    assert both.mias.chosen.held
+    assert (both.mias.chosen.held.outcome, both.mias.chosen.question) == (Outcome.WARN, WARNED)
+    await both.mias.send(both.mias.chosen.id, confirm=shown)  # from a page that is older than the new question
+    assert both.mia.log == ["choose", "send confirmed=False", "send confirmed=True", "send confirmed=False"]
+    settle(both)
+    assert both.leos.events == ()
+    await both.mias.send(both.mias.chosen.id, confirm=WARNED)
+    settle(both)
+    assert len(both.leos.events) == 1
 
 
 async def test_two_clicks_send_once():
@@ -82,8 +111,8 @@ async def test_two_clicks_send_once():
     both.mias.choose(photograph(), "a.jpg")
     assert both.mias.chosen
     chosen = both.mias.chosen.id
-    await asyncio.gather(*(both.mias.send(chosen, confirm=False) for _ in range(3)))
-    assert both.mia.log == ["choose", "send confirm=False"]
+    await asyncio.gather(*(both.mias.send(chosen) for _ in range(3)))
+    assert both.mia.log == ["choose", "send confirmed=False"]
 
 
 async def test_a_stale_page_cannot_send_or_discard_another_picture():
@@ -92,7 +121,7 @@ async def test_a_stale_page_cannot_send_or_discard_another_picture():
     assert both.mias.chosen
     stale = both.mias.chosen.id
     both.mias.choose(photograph("chelsea"), "b.jpg")
-    await both.mias.send(stale, confirm=False)
+    await both.mias.send(stale)
     both.mias.discard(stale)
     assert both.mias.chosen
     assert both.mias.chosen.filename == "b.jpg"
@@ -104,7 +133,7 @@ async def test_trying_again_after_an_unchecked_stop():
     await choose_and_send(both.mias)
     both.mia.judge = judge(Outcome.ALLOW)
     assert both.mias.chosen
-    await both.mias.send(both.mias.chosen.id, confirm=False)
+    await both.mias.send(both.mias.chosen.id)
     settle(both)
     assert len(both.leos.events) == 1
 
@@ -127,7 +156,7 @@ async def test_what_cannot_be_sent_is_said_and_kept(error: Exception, said: str)
     assert said in both.mias.failure
     assert both.mias.chosen
     both.mia.failure = None
-    await both.mias.send(both.mias.chosen.id, confirm=False)
+    await both.mias.send(both.mias.chosen.id)
     assert both.mias.failure == ""
     assert both.mias.chosen is None
 
@@ -155,8 +184,9 @@ async def test_a_received_stop_can_be_seen_in_no_way():
     both = pair()
     entry, event = await receive(both, Outcome.STOP)
     both.mias.open(entry)
-    both.mias.take(replace(event, data=photograph()))  # not even if a client handed over the bytes
-    both.mias.open(entry)
+    both.mias.take(replace(event, event_id="$other", data=photograph()))  # not even if a client handed over the bytes
+    both.mias.open(entry_id("$other"))
+    assert both.mias.picture(entry_id("$other"), opened=True) is None
     assert both.mias.opened == set()
     assert both.mias.picture(entry, opened=True) is None
     assert both.mias.picture(entry, opened=False) is None
@@ -205,23 +235,58 @@ async def test_who_has_come_is_accepted_in_this_room():
     assert both.mia.log == [f"accept @zoe:example.org in {ROOM}"]
 
 
-async def test_a_message_takes_the_place_of_the_one_that_waited_for_it():
+def unreadable(message: TextMessage, problem: Problem) -> UnreadableMessage:
+    """The same message, before it could be read."""
+    names = ("room_id", "event_id", "sender", "sent_at", "own", "trust")
+    return UnreadableMessage(**{name: getattr(message, name) for name in names}, problem=problem)
+
+
+async def test_a_message_takes_the_place_of_the_one_that_waited_for_its_key_and_of_no_other():
     both = pair()
     await both.leo.send_text(ROOM, "first")
     await both.leo.send_text(ROOM, "second")
+    first = both.mia._queue.get_nowait()
+    waited = unreadable(first, Problem.NO_KEY)
+    failed = unreadable(replace(first, event_id="$failed"), Problem.UNDECRYPTABLE)
+    for event in (waited, failed, first, replace(first, event_id="$failed")):
+        both.mias.take(event)
+    assert both.mias.events == (first, failed)
     settle(both)
-    first = both.mias.events[0]
-    both.mias.take(replace(first, text="decrypted at last"))
-    assert [event.text for event in both.mias.events] == ["decrypted at last", "second"]
+    for event in both.mias.events:
+        both.mias.take(replace(first, event_id=event.event_id, text="something else under the same id"))
+    assert [getattr(event, "text", None) for event in both.mias.events[::2]] == ["first", "second"]
+    assert both.mias.events[1] == failed
 
 
-async def test_the_clients_own_notices_get_an_id_and_the_time():
+async def test_a_picture_under_the_id_of_one_that_was_opened_is_not_open():
+    both = pair()
+    entry, event = await receive(both, Outcome.WARN)
+    both.mias.open(entry)
+    both.mias.take(replace(event, data=photograph("chelsea")))
+    assert both.mias.picture(entry, opened=True) == photograph()
+    for index in range(EVENTS):
+        await both.leo.send_text(ROOM, str(index))
+    settle(both)
+    both.mias.take(event)  # the earlier one is long gone
+    assert both.mias.picture(entry, opened=True) is None
+    assert both.mias.picture(entry, opened=False) == photograph()
+
+
+async def test_the_clients_own_notices_get_an_id_that_no_server_can_name_and_the_time():
     both = pair()
     both.mia.identity_changed("@leo:example.org")
     both.mia.identity_changed("@leo:example.org")
     settle(both)
-    assert [event.event_id for event in both.mias.events] == ["notice-1", "notice-2"]
+    first, second = (event.event_id for event in both.mias.events)
+    assert first != second
     assert {event.sent_at for event in both.mias.events} == {int(START.timestamp() * 1000)}
+    await both.leo.send_text(ROOM, "injected")
+    injected = both.mia._queue.get_nowait()
+    for event_id in (first, "notice-1", "notice-3"):
+        both.mias.take(replace(injected, event_id=event_id))
+    both.mia.identity_changed("@leo:example.org")
+    settle(both)
+    assert len([event for event in both.mias.events if isinstance(event, Notice)]) == 3
 
 
 async def test_an_invitation_is_no_part_of_the_conversation():
@@ -275,7 +340,7 @@ async def test_each_change_is_told():
         await act
         await told.get()
     assert both.mias.chosen
-    await both.mias.send(both.mias.chosen.id, confirm=False)
+    await both.mias.send(both.mias.chosen.id)
     await told.get()
     both.mias.discard(both.mias.chosen.id)
     await told.get()

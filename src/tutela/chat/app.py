@@ -184,7 +184,7 @@ class _Routes:
 
     async def send(self, request: Request) -> Response:
         window, form = await self._posted(request)
-        await window.send(form.fields.get("chosen", ""), confirm=form.fields.get("confirm") == "yes")
+        await window.send(form.fields.get("chosen", ""), confirm=form.fields.get("confirm", ""))
         return _back(window)
 
     async def discard(self, request: Request) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Protocol
 
+from tutela.device.verdict import Verdict
 from tutela.integrations.matrix.client import GuardedClient, Held, Sent
 from tutela.integrations.matrix.timeline import TimelineEvent
 
@@ -30,8 +31,10 @@ class ChatClient(Protocol):
         """Start checking a picture that the user has just chosen."""
         ...
 
-    async def send_picture(self, room_id: str, data: bytes, filename: str, *, confirm: bool = False) -> Sent | Held:
-        """Check a picture and, unless it is held, send it."""
+    async def send_picture(
+        self, room_id: str, data: bytes, filename: str, *, confirmed: Verdict | None = None
+    ) -> Sent | Held:
+        """Check a picture and, unless it is held for another reason than the user has confirmed, send it."""
         ...
 
     def accept_new_identity(self, user_id: str, *, shown: str | None = None) -> None:

@@ -32,6 +32,8 @@ class Dialog:
     kind: Literal["stop", "ask"]
     title: str
     text: str
+    question: str
+    """What a confirmation has to name."""
     again: bool
     """Whether it was held only because it could not be checked, so that trying again may help."""
 
@@ -151,5 +153,6 @@ def _dialog(window: Window, tongue: Words) -> Dialog | None:
         kind="ask" if held.action is Action.WARN else "stop",
         title=held.title(tongue),
         text=held.text(tongue),
+        question=window.chosen.question,
         again=held.outcome is Outcome.UNCHECKED,
     )

@@ -6,7 +6,6 @@ Everything is in memory and bounded. What changes is told to `changes`, which th
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 import secrets
 import time
@@ -22,7 +21,16 @@ from tutela.device.verdict import Verdict
 from tutela.errors import TutelaError
 from tutela.integrations.matrix.client import Held
 from tutela.integrations.matrix.errors import IdentityChanged, OversizedMedia, SomebodyJoined
-from tutela.integrations.matrix.timeline import Message, Notice, NoticeKind, PictureMessage, TimelineEvent
+from tutela.integrations.matrix.guarding import question
+from tutela.integrations.matrix.timeline import (
+    Message,
+    Notice,
+    NoticeKind,
+    PictureMessage,
+    Problem,
+    TimelineEvent,
+    UnreadableMessage,
+)
 from tutela.language import N_
 from tutela.signals.image import PictureError, sniff
 from tutela.wire.manifest import Action
@@ -55,6 +63,11 @@ class Chosen:
     media_type: str
     filename: str
     held: Verdict | None = None
+
+    @property
+    def question(self) -> str:
+        """What a confirmation has to name; empty where there is nothing to confirm."""
+        return question(self.held) if self.held and self.held.action is Action.WARN else ""
 
 
 class Window:
@@ -90,7 +103,6 @@ class Window:
         self.opened: set[str] = set()
         self.accepted: set[str] = set()
         self._events: OrderedDict[str, TimelineEvent] = OrderedDict()
-        self._notices = itertools.count(1)
         self._clock = clock
         self._sending = asyncio.Lock()
 
@@ -110,15 +122,20 @@ class Window:
             self.take(event)
 
     def take(self, event: TimelineEvent) -> None:
-        """Take in one event; one with the same id takes the earlier one's place."""
+        """Take in one event. One with the id of an earlier one takes its place only if that waited for its key."""
         if event.room_id != self.room_id or not isinstance(event, Message | Notice):
             return
-        if not event.event_id:  # the client's own notices come from no server
+        if isinstance(event, Notice):
+            # The client's own notices come from no server, so no server may be able to name one.
             now = int(self._clock() * 1000)
-            event = replace(event, event_id=f"notice-{next(self._notices)}", sent_at=event.sent_at or now)
+            event = replace(event, event_id=f"notice-{secrets.token_urlsafe(12)}", sent_at=event.sent_at or now)
+        earlier = self._events.get(event.event_id)
+        if earlier and not (isinstance(earlier, UnreadableMessage) and earlier.problem is Problem.NO_KEY):
+            return
         self._events[event.event_id] = event
+        self.opened.discard(event.event_id)  # the user asked to see something else
         while len(self._events) > EVENTS:
-            self._events.popitem(last=False)
+            self.opened.discard(self._events.popitem(last=False)[0])
         self._forget_old_pictures()
         self.changes.notify()
 
@@ -166,17 +183,18 @@ class Window:
             self.chosen = Chosen(secrets.token_urlsafe(9), data, kind, name)
         self.changes.notify()
 
-    async def send(self, chosen: str, *, confirm: bool) -> None:
-        """Send the chosen picture, `chosen` being its id; `confirm` counts only where the user was asked."""
+    async def send(self, chosen: str, *, confirm: str = "") -> None:
+        """Send the chosen picture, `chosen` being its id and `confirm` the question to which the user says yes."""
         async with self._sending:
             picture = self.chosen
             if picture is None or picture.id != chosen:
                 return
             self.failure = ""
-            asked = picture.held is not None and picture.held.action is Action.WARN
+            # The page may be older than the question.
+            confirmed = picture.held if confirm and confirm == picture.question else None
             try:
                 answer = await self.client.send_picture(
-                    self.room_id, picture.data, picture.filename, confirm=confirm and asked
+                    self.room_id, picture.data, picture.filename, confirmed=confirmed
                 )
             except (TutelaError, OSError) as error:
                 self._fail(error)

@@ -60,9 +60,10 @@ async def exchange(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ex
             await mia.client.send_text(room, TEXT)
             for mia.guard.outgoing in VERDICTS:
                 mia.client.choose_picture(ORDINARY)
+                sent = await mia.client.send_picture(room, ORDINARY, FILENAME)
                 if mia.guard.outgoing[1] is Action.WARN:
-                    assert isinstance(await mia.client.send_picture(room, ORDINARY, FILENAME), Held)
-                sent = await mia.client.send_picture(room, ORDINARY, FILENAME, confirm=True)
+                    assert isinstance(sent, Held)
+                    sent = await mia.client.send_picture(room, ORDINARY, FILENAME, confirmed=sent.verdict)
                 assert isinstance(sent, Sent)
                 pictures.append(sent.event_id)
             mia.guard.outgoing = (Outcome.STOP, Action.STOP)

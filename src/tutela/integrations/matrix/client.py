@@ -33,7 +33,7 @@ from tutela.integrations.matrix.errors import (
     OversizedMedia,
     SignedOut,
 )
-from tutela.integrations.matrix.guarding import GuardLike
+from tutela.integrations.matrix.guarding import GuardLike, question
 from tutela.integrations.matrix.identities import SenderTrust
 from tutela.integrations.matrix.own_device import OwnDevice
 from tutela.integrations.matrix.receiving import PAGE, Receiver
@@ -297,10 +297,13 @@ class GuardedClient:
         """Start checking a picture that the user has just chosen, so that sending it need not wait."""
         self._guard.choose(strip_trailing(data))
 
-    async def send_picture(self, room_id: str, data: bytes, filename: str, *, confirm: bool = False) -> Sent | Held:
+    async def send_picture(
+        self, room_id: str, data: bytes, filename: str, *, confirmed: Verdict | None = None
+    ) -> Sent | Held:
         """Check a picture and, unless it is held, encrypt and send it without what trails behind its end.
 
-        `confirm` says that the user was warned and wants to send it all the same; a *stop* cannot be confirmed.
+        `confirmed` is the verdict of an earlier `Held`: the user was warned with it and wants to send the picture all
+        the same. When the check finds something else by now, the picture is held again. A *stop* cannot be confirmed.
 
         Raises:
             PictureError: this is no picture.
@@ -312,7 +315,8 @@ class GuardedClient:
         if len(picture) > self._media_limit:
             raise OversizedMedia(f"the picture is larger than {self._media_limit} bytes", hint="Make it smaller.")
         verdict = await self._guard.check_outgoing(picture)
-        if verdict.action is Action.STOP or (verdict.action is Action.WARN and not confirm):
+        agreed = confirmed is not None and question(confirmed) == question(verdict)
+        if verdict.action is Action.STOP or (verdict.action is Action.WARN and not agreed):
             return Held(verdict)
         ciphertext, file = media.encrypt(picture)
         address = await self._device.api.upload(ciphertext)

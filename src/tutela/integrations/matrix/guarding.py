@@ -7,6 +7,11 @@ from typing import Protocol
 from tutela.device.verdict import Verdict
 
 
+def question(verdict: Verdict) -> str:
+    """Name what a user is asked at a *warn*: who said yes to one question has not said yes to another."""
+    return f"{verdict.outcome} {verdict.reason} {verdict.list_class or '-'}"
+
+
 class GuardLike(Protocol):
     """Checks pictures. A check never raises: what goes wrong is the outcome *unchecked*."""
 
