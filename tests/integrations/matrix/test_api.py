@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tutela.integrations.matrix import api as module
 from tutela.integrations.matrix.api import MatrixApi, text
 from tutela.integrations.matrix.errors import OversizedMedia, Refused, SignedOut, Unreachable, WrongPassword
 
@@ -167,6 +169,65 @@ async def test_a_download_takes_no_more_than_the_limit(size: int, fits: bool):
             with pytest.raises(OversizedMedia):
                 await api.download("example.org", "m", limit=100)
     assert taken < 100_000
+
+
+async def _endless() -> AsyncIterator[bytes]:
+    yield b'{"errcode": "'
+    while True:
+        yield b"x" * 10_000
+
+
+@pytest.mark.parametrize("status", [200, 401, 429, 500])
+async def test_an_endless_answer_is_cut_off(status: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "ANSWER_BYTES", 1_000_000)
+    monkeypatch.setattr(module, "_THROTTLED_TRIES", 1)
+    async with api_of(lambda request: httpx.Response(status, content=_endless())) as api:
+        for call in (api.get("sync"), api.upload(b"x")):
+            with pytest.raises(Refused) as refused:
+                await call
+            assert refused.value.status == status
+        if status == 200:
+            with pytest.raises(Refused, match="more than 1000000 bytes"):
+                await api.get("sync")
+        else:
+            with pytest.raises(Refused):
+                await api.download("example.org", "m", limit=100)
+
+
+async def test_an_answer_that_would_unfold_is_not_unfolded():
+    async def body() -> AsyncIterator[bytes]:
+        yield gzip.compress(b"{}")
+
+    headers = {"Content-Encoding": "gzip"}
+    seen: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers["Accept-Encoding"])
+        return httpx.Response(200, content=body(), headers=headers)
+
+    async with api_of(answer) as api:
+        with pytest.raises(Unreachable, match="DecodingError"):
+            await api.get("sync")
+    assert seen == ["identity"]
+
+
+async def test_the_environment_names_no_other_way(monkeypatch: pytest.MonkeyPatch):
+    """The proxy does not exist: who asked it would get no answer."""
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        api = MatrixApi(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        assert await api.get("versions") == {}
+        await api.close()
 
 
 async def test_a_download_asks_for_what_was_named_and_nothing_else():

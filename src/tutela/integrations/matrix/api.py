@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
 import httpx
 
-from tutela.integrations.matrix.errors import OversizedMedia, Refused, SignedOut, Unreachable, WrongPassword
+from tutela.integrations.matrix.errors import (
+    OversizedMedia,
+    Refused,
+    SignedOut,
+    Unreachable,
+    WrongPassword,
+)
 
 #: How often a request that the homeserver throttles is tried, and the longest wait (seconds) in between.
 _THROTTLED_TRIES: Final = 5
@@ -16,6 +24,26 @@ _THROTTLED_WAIT: Final = 30.0
 #: How often a request that may be repeated is tried when no answer comes.
 _REPEATS: Final = 3
 _SECONDS: Final = 30.0
+#: The longest answer taken in, and of an error's, in bytes. A sync with everything of many large rooms fits.
+ANSWER_BYTES: Final = 64 << 20
+_ERROR_BYTES: Final = 64 << 10
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What came back: HTTP's status, and the body, cut off soon after its limit."""
+
+    status: int
+    body: bytes
+
+    @property
+    def json(self) -> dict[str, Any] | None:
+        """The JSON object in the body; `None` if it is anything else."""
+        try:
+            parsed = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+        return parsed if isinstance(parsed, dict) else None
 
 
 class MatrixApi:
@@ -24,7 +52,14 @@ class MatrixApi:
     def __init__(self, homeserver: str, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.homeserver = homeserver.rstrip("/")
         self.token: str | None = None
-        self._http = httpx.AsyncClient(base_url=self.homeserver, timeout=_SECONDS, transport=transport)
+        self._http = httpx.AsyncClient(
+            base_url=self.homeserver,
+            transport=transport,
+            # A variable in the environment must not send a child's messages another way, nor this machine's elsewhere.
+            trust_env=False,
+            # Nothing that arrives may unfold to more than it is.
+            headers={"Accept-Encoding": "identity"},
+        )
 
     async def get(
         self, path: str, *, params: dict[str, str] | None = None, seconds: float = _SECONDS
@@ -60,22 +95,21 @@ class MatrixApi:
             Unreachable: no answer, or none in `seconds`.
             SignedOut: the session has ended.
             WrongPassword: HTTP 403 `M_FORBIDDEN` in answer to a password.
-            Refused: any other status than 200.
+            Refused: any other status than 200, no JSON object, or more than `ANSWER_BYTES`.
         """
         url = f"/_matrix/client/v3/{path}"
         for attempt in range(_THROTTLED_TRIES):
-            try:
-                answer = await self._http.request(
-                    method, url, json=body, params=params, headers=self._headers(), timeout=seconds
-                )
-            except (httpx.HTTPError, httpx.InvalidURL) as error:
-                raise self._unreachable(error) from error
-            if answer.status_code != 429 or attempt + 1 == _THROTTLED_TRIES:
+            answer = await self._ask(method, url, json=body, params=params, timeout=seconds)
+            if answer.status != 429 or attempt + 1 == _THROTTLED_TRIES:
                 break
             await asyncio.sleep(_throttled(answer))
-        if answer.status_code != 200:
+        if answer.status != 200:
             raise _refusal(answer, path, body)
-        parsed = _object(answer)
+        if len(answer.body) > ANSWER_BYTES:
+            raise Refused(
+                f"{self.homeserver} answers with more than {ANSWER_BYTES} bytes", status=200, errcode="M_TOO_LARGE"
+            )
+        parsed = answer.json
         if parsed is None:
             raise Refused(
                 f"{self.homeserver} does not answer like a Matrix homeserver", status=200, errcode="M_NOT_JSON"
@@ -84,13 +118,10 @@ class MatrixApi:
 
     async def upload(self, data: bytes, *, content_type: str = "application/octet-stream") -> str:
         """Upload `data` and return its `mxc://` address; for errors see `request`."""
-        headers = {**self._headers(), "Content-Type": content_type}
-        try:
-            answer = await self._http.post("/_matrix/media/v3/upload", content=data, headers=headers, timeout=300)
-        except httpx.HTTPError as error:
-            raise self._unreachable(error) from error
-        parsed = _object(answer) or {}
-        if answer.status_code != 200 or not isinstance(parsed.get("content_uri"), str):
+        url, headers = "/_matrix/media/v3/upload", {"Content-Type": content_type}
+        answer = await self._ask("POST", url, content=data, headers=headers, timeout=300, limit=_ERROR_BYTES)
+        parsed = answer.json or {}
+        if answer.status != 200 or not isinstance(parsed.get("content_uri"), str):
             raise _refusal(answer, "upload", None)
         return str(parsed["content_uri"])
 
@@ -102,34 +133,38 @@ class MatrixApi:
             Unreachable, SignedOut, Refused: as in `request`.
         """
         path = f"/_matrix/client/v1/media/download/{quote(server, safe='')}/{quote(media_id, safe='')}"
-        data = bytearray()
-        try:
-            async with self._http.stream(
-                "GET", path, headers=self._headers(), follow_redirects=True, timeout=60
-            ) as answer:
-                if answer.status_code != 200:
-                    await answer.aread()
-                    raise _refusal(answer, "download", None)
-                async for chunk in answer.aiter_bytes(1 << 16):
-                    data += chunk
-                    if len(data) > limit:
-                        raise OversizedMedia(f"the attachment is larger than {limit} bytes")
-        except httpx.HTTPError as error:
-            raise self._unreachable(error) from error
-        return bytes(data)
+        answer = await self._ask("GET", path, follow_redirects=True, timeout=60, limit=limit)
+        if answer.status != 200:
+            raise _refusal(answer, "download", None)
+        if len(answer.body) > limit:
+            raise OversizedMedia(f"the attachment is larger than {limit} bytes")
+        return answer.body
 
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
 
-    def _headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
-
-    def _unreachable(self, error: Exception) -> Unreachable:
-        return Unreachable(
-            f"the homeserver {self.homeserver} does not answer ({type(error).__name__})",
-            hint="Check the address and the connection.",
-        )
+    async def _ask(
+        self, method: str, url: str, *, limit: int = ANSWER_BYTES, headers: dict[str, str] | None = None, **options: Any
+    ) -> _Answer:
+        """Make one request, and take in no more of the answer than tells that it is over its limit."""
+        authorization = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        body = bytearray()
+        try:
+            async with self._http.stream(method, url, headers=(headers or {}) | authorization, **options) as answer:
+                limit = limit if answer.status_code == 200 else _ERROR_BYTES
+                if answer.headers.get("Content-Encoding", "identity") != "identity":
+                    raise httpx.DecodingError("encoded, which nobody asked for")
+                async for chunk in answer.aiter_bytes(1 << 16):
+                    body += chunk
+                    if len(body) > limit:
+                        break
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise Unreachable(
+                f"the homeserver {self.homeserver} does not answer ({type(error).__name__})",
+                hint="Check the address and the connection.",
+            ) from error
+        return _Answer(answer.status_code, bytes(body))
 
 
 def text(answer: dict[str, Any], name: str) -> str:
@@ -144,22 +179,14 @@ def text(answer: dict[str, Any], name: str) -> str:
     return value
 
 
-def _object(answer: httpx.Response) -> dict[str, Any] | None:
-    try:
-        parsed = answer.json()
-    except (ValueError, RecursionError):
-        return None
-    return parsed if isinstance(parsed, dict) else None
-
-
-def _throttled(answer: httpx.Response) -> float:
-    wait = (_object(answer) or {}).get("retry_after_ms")
+def _throttled(answer: _Answer) -> float:
+    wait = (answer.json or {}).get("retry_after_ms")
     return min(wait / 1000, _THROTTLED_WAIT) if isinstance(wait, int) and wait >= 0 else 1.0
 
 
-def _refusal(answer: httpx.Response, path: str, body: dict[str, Any] | None) -> Refused:
-    parsed = _object(answer) or {}
-    status = answer.status_code
+def _refusal(answer: _Answer, path: str, body: dict[str, Any] | None) -> Refused:
+    parsed = answer.json or {}
+    status = answer.status
     errcode = str(parsed.get("errcode", "M_UNKNOWN"))
     if errcode in ("M_UNKNOWN_TOKEN", "M_MISSING_TOKEN"):
         return SignedOut("the homeserver has ended this session", status=status, errcode=errcode, hint="Log in again.")
