@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 
@@ -81,6 +82,17 @@ def test_no_help_is_cut_off(name: str) -> None:
     result = CliRunner().invoke(main, [*([name] if name else []), "--help"], terminal_width=80)
     assert result.exit_code == 0
     assert "..." not in result.output.partition("Commands:")[2]
+
+
+def test_a_full_temporary_folder_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(cli.importlib, "import_module", full)
+    result = CliRunner().invoke(main, ["doctor"])
+    assert result.exit_code == 1
+    assert "tutela doctor cannot be loaded: No space left on device." in result.output
+    assert "TMPDIR" in result.output
 
 
 @click.group(cls=Group)

@@ -16,6 +16,7 @@ from tutela.cli.provider import provider as group
 from tutela.lists.epoch import Settings
 from tutela.lists.workspace import Workspace
 from tutela.matching import voprf
+from tutela.provider import settings as configuration
 from tutela.wire import document, envelope
 from tutela.wire.manifest import MANIFEST_TYPE
 
@@ -183,6 +184,17 @@ def test_serving_says_what_devices_will_miss(tmp_path: Path):
         " so nothing can be published",
         " so devices cannot check",
     ]
+
+
+def test_serving_says_which_keys_it_cannot_answer_with(config: Path, listing: Workspace):
+    tutela("provider", "publish", "--list", listing.root, "--config", config)
+    settings = configuration.load(config, {})
+    assert list(_lacks(settings)) == []
+    (secret,) = settings.keys.glob("*.key")
+    secret.chmod(0o644)
+    assert [text.split(", so ")[0] for text in _lacks(settings)] == [f"other users can read the key file {secret}"]
+    secret.unlink()
+    assert [text.split(", so ")[1] for text in _lacks(settings)] == [f"checks with the key {secret.stem} are refused"]
 
 
 @pytest.mark.parametrize(

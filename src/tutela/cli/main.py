@@ -51,6 +51,11 @@ class _Lazy(click.Group):
             if sub.extra is None:
                 raise
             raise missing(error, cmd_name, sub.extra) from error
+        except OSError as error:  # libsodium is unpacked into the temporary folder
+            raise click.ClickException(
+                f"tutela {cmd_name} cannot be loaded: {error.strerror}.\n"
+                "Is there room in the temporary folder? TMPDIR names another one."
+            ) from error
         assert isinstance(command, click.Command)
         return command
 

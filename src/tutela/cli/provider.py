@@ -30,7 +30,7 @@ from tutela.lists.errors import (
 )
 from tutela.lists.workspace import Workspace
 from tutela.provider import settings as configuration
-from tutela.provider.errors import NothingPublished, SettingsError
+from tutela.provider.errors import KeyStoreError, NothingPublished, SettingsError
 from tutela.provider.server import serve as run
 from tutela.provider.service import Provider, trust_root
 from tutela.provider.settings import Settings
@@ -165,8 +165,10 @@ def _lacks(settings: Settings) -> Iterator[str]:
             yield "nothing is published yet, so devices cannot check"
             return
         for key in newest.manifest.keys:
-            if key.id not in opened.keys.ids():
-                yield f"the secret of the key {key.id} is not here, so checks with it are refused"
+            try:
+                opened.keys.load(key.id)
+            except KeyStoreError as error:
+                yield f"{error.message}, so checks with the key {key.id} are refused"
 
 
 @provider.command()
