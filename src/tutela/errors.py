@@ -6,6 +6,7 @@ Each room has one branch beneath it, in its own `errors.py`::
     ├── WireError            wire: malformed, oversized or forged messages
     ├── PictureError         signals/image: a picture that cannot be read
     ├── MatchingError        matching: a proof, key or filter that does not hold
+    ├── TransparencyError    transparency: proofs, notes and checkpoints of a log
     ├── ListError            lists: submissions, agreement, epochs
     ├── ProviderError        provider: the service
     ├── DeviceError          device: the SDK
