@@ -37,7 +37,8 @@ class Watched:
     complaints: list[str] = field(default_factory=list)
 
     def watch(self) -> None:
-        self.page.on("console", lambda line: self._complain(line.text) if line.type in ("error", "warning") else None)
+        # Chromium complains of a focus that cannot be had as a mere remark.
+        self.page.on("console", lambda line: self._complain(line.text) if line.type != "log" else None)
         self.page.on("pageerror", lambda error: self._complain(str(error)))
         self.page.on("request", lambda request: self._asked(request.url))
 

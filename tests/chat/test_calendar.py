@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from tutela.chat.calendar import day_name, number
+from tutela.chat.calendar import day_name, full_date, number
 from tutela.language import words
 
 TODAY = date(2026, 11, 24)
@@ -26,6 +26,11 @@ def test_day_name(age: int, english: str, french: str):
     day = TODAY - timedelta(days=age)
     assert day_name(day, today=TODAY, words=words("en")) == english
     assert day_name(day, today=TODAY, words=words("fr")) == french
+
+
+def test_full_date():
+    assert full_date(TODAY, words("en")) == "24 November 2026"
+    assert full_date(TODAY, words("fr")) == "24 novembre 2026"
 
 
 def test_number():

@@ -217,3 +217,11 @@ async def test_ways_that_are_not_there(running: Running):
     for path in ("text", "choose", "send", "discard"):
         assert (await running.mia.get(path)).status_code == 405
     assert (await running.mia.post("help")).status_code == 405
+
+
+async def test_the_help_page_speaks_of_dates_and_sources_as_people_do(running: Running):
+    for language, said in (("en", "We looked these numbers up on 24 November 2026."), ("fr", "le 24 novembre 2026.")):
+        html = (await running.mia.get("help", params={"lang": language})).text
+        assert said in html
+        assert ".toml" not in html
+        assert "2026-" not in html

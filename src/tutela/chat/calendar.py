@@ -41,6 +41,11 @@ def day_name(day: date, *, today: date, words: Words) -> str:
     return words.text(N_("{weekday} {day} {month}"), weekday=weekday, day=day.day, month=month)
 
 
+def full_date(day: date, words: Words) -> str:
+    """Return such as *24 November 2026*."""
+    return words.text(N_("{day} {month} {year}"), day=day.day, month=words.text(_MONTHS[day.month - 1]), year=day.year)
+
+
 def number(value: int, words: Words) -> str:
     """Return `value` with its thousands apart."""
     return f"{value:,}" if words.language == "en" else f"{value:,}".replace(",", _NARROW_SPACE)

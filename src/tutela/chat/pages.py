@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from tutela.chat.calendar import number
+from tutela.chat.calendar import full_date, number
 from tutela.chat.conversation import Day, show
 from tutela.chat.forms import PICTURE_BYTES
 from tutela.chat.helplines import countries, nearest_first
@@ -91,8 +91,8 @@ class Pages:
     def help(self, tongue: Words, region: str | None) -> str:
         """The page with helplines and words to begin with."""
         ordered = nearest_first(countries(), language=tongue.language, region=region)
-        read = max(line.read for country in ordered for line in country.line)
-        return self._render("help.html", tongue, countries=ordered, read=read.isoformat())
+        read = min(line.read for country in ordered for line in country.line)
+        return self._render("help.html", tongue, countries=ordered, read=full_date(read, tongue))
 
     def side_by_side(self, windows: Sequence[Window], seen: Sequence[Observation], tongue: Words) -> str:
         """The page with all windows and the pane of what others saw."""

@@ -44,6 +44,8 @@
     if (sources.get(region.id) === source) return;
     sources.set(region.id, source);
     const hadFocus = region.contains(document.activeElement);
+    // For pages without a script; here the focus is moved below, and the browser would remark that it cannot do it too.
+    for (const element of fresh.querySelectorAll("[autofocus]")) element.removeAttribute("autofocus");
     region.replaceChildren(...[...fresh.childNodes].map((node) => document.importNode(node, true)));
     const target = region.querySelector("[data-focus]");
     if (target) focusOn(target);
