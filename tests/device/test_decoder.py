@@ -11,7 +11,7 @@ from skimage import data
 
 from tutela.device.decoder import Decoder, Unreadable
 from tutela.device.errors import DecoderFailed
-from tutela.signals.image import Limits, luminance, views
+from tutela.signals.image import SHIPPED, Limits, luminance, views
 from tutela.signals.image.child import Answer, answer, serve
 
 ASTRONAUT = data.astronaut()
@@ -126,30 +126,36 @@ def test_running_out_of_memory_is_an_answer(monkeypatch: pytest.MonkeyPatch):
     assert answer(jpeg(), Limits()).error == "oversized-picture"
 
 
-@pytest.fixture
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """How long the decoder slept."""
-    found: list[float] = []
-
-    async def note(seconds: float) -> None:
-        found.append(seconds)
-
-    monkeypatch.setattr("tutela.device.decoder.asyncio.sleep", note)
-    return found
-
-
-async def test_a_stand_in_takes_as_long_as_a_picture_decoded_lately(waits: list[float]):
+async def test_a_stand_in_takes_as_long_as_a_picture_decoded_lately(monkeypatch: pytest.MonkeyPatch):
     decoder = Decoder()
-    assert len(await decoder.stand_in()) == len(views(luminance(jpeg(), Limits())))
-    assert len(waits) == 1
-    assert waits[0] > 0  # before the first picture: as an ordinary photograph
-    large = jpeg(np.tile(ASTRONAUT, (8, 8, 1)))
-    await decoder.margins(large)
-    (took,) = decoder._lately
-    for _ in range(3):
+    takes, waits = [0.5], []
+
+    async def child(_: bytes) -> Answer:
+        return Answer(views=[[0.0] * 256], seconds=takes[-1])
+
+    async def wait(seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr(decoder, "_ask", child)
+    monkeypatch.setattr("tutela.device.decoder.asyncio.sleep", wait)
+    await decoder.stand_in()
+    assert waits.pop() in [0.5, 1.0, 1.5, 2.0]  # before the first picture: as an ordinary photograph
+    for seconds in (2.0, 3.0):
+        takes.append(seconds)
+        await decoder.margins(jpeg())
+    takes.append(0.5)
+    for _ in range(100):
         await decoder.stand_in()
-    assert all(0 < wait < took for wait in waits[1:])  # together with decoding the stand-in: `took`
-    assert list(decoder._lately) == [took]  # a stand-in is no measure for another
+    assert set(waits) == {1.5, 2.5}  # together with decoding the stand-in: as one of the two
+
+
+async def test_a_stand_in_is_a_picture_and_the_child_tells_how_long_it_took():
+    decoder = Decoder()
+    margins = await decoder.stand_in()
+    assert [view.shape for view in margins] == [(256,)] * len(SHIPPED)
+    assert list(decoder._lately) == []  # no measure for another
+    await decoder.margins(jpeg())
+    assert 0 < decoder._lately[0] < decoder._seconds
     await decoder.close()
 
 

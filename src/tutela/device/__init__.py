@@ -4,7 +4,8 @@ Needs no database, no server and no compiler: `pip install "tutela[device]"`.
 """
 
 from tutela.device.guard import Guard
+from tutela.device.openid import matrix_sign_in
 from tutela.device.trust import load_trust_root
 from tutela.device.verdict import Direction, Outcome, Reason, Verdict
 
-__all__ = ["Direction", "Guard", "Outcome", "Reason", "Verdict", "load_trust_root"]
+__all__ = ["Direction", "Guard", "Outcome", "Reason", "Verdict", "load_trust_root", "matrix_sign_in"]

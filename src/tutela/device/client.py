@@ -11,6 +11,7 @@ import httpx
 
 from tutela.device.address import check_address
 from tutela.device.errors import ProviderRefused, ProviderUnreachable, UntrustedAnswer
+from tutela.errors import TutelaError
 from tutela.wire import document, limits
 from tutela.wire.check import response_bytes
 from tutela.wire.errors import WireError
@@ -109,7 +110,8 @@ class ProviderClient:
                 async with asyncio.timeout(self._seconds):
                     token = await self._sign_in()
             except Exception as error:  # the client's own code, which may raise anything
-                raise ProviderUnreachable(f"signing in failed: the client got no token ({error})") from error
+                hint = error.hint if isinstance(error, TutelaError) else None
+                raise ProviderUnreachable(f"signing in failed: the client got no token ({error})", hint=hint) from error
             answer = await self._fetch(
                 "POST",
                 "/v1/session",

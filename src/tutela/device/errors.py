@@ -48,6 +48,12 @@ class ProviderRefused(DeviceError):
         """The provider's own code for what is wrong."""
 
 
+class SignInFailed(DeviceError):
+    """The homeserver gave no OpenID token for the provider."""
+
+    code: ClassVar[str] = "sign-in-failed"
+
+
 class UntrustedAnswer(DeviceError):
     """The provider's answer does not hold: a bad proof, signature, digest or form."""
 

@@ -248,7 +248,8 @@ class Guard:
             reason = next((r for kind, r in _REASONS if isinstance(error, kind)), Reason.INTERNAL)
             if reason is Reason.INTERNAL:
                 log.exception("a check failed")
-            return self._unchecked(direction, reason, str(error))
+            hint = error.hint if isinstance(error, TutelaError) and error.hint else ""
+            return self._unchecked(direction, reason, f"{error}. {hint}".strip())
         if found is None:
             return self._unchecked(direction, Reason.NO_LIST, "no epoch has been accepted on this device yet")
         return _found(*found, direction)

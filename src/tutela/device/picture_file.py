@@ -19,12 +19,15 @@ def read_picture(path: Path) -> bytes:
         DeviceError: there is no such file, it cannot be read, or it is a folder, a pipe or a device.
     """
     try:
-        # Where no such flag exists (Windows), no path names a pipe that waits either.
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with os.fdopen(handle, "rb") as file:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
+        with open(path, "rb", opener=_open_now) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise DeviceError(f"{str(path)!r:.200} is no ordinary file")
             return file.read(DEFAULT_LIMITS.bytes + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise DeviceError(f"{str(path)!r:.200} cannot be read: {reason}") from error
+
+
+def _open_now(path: str, flags: int) -> int:
+    # Where there is no such flag (Windows), no path names a pipe that waits either.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

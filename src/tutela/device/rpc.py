@@ -205,14 +205,4 @@ def _status(guard: Guard) -> dict[str, Any]:
 
 
 def _verdict(verdict: Verdict, params: dict[str, Any]) -> dict[str, Any]:
-    language = words(str(params.get("language", "en")))
-    return {
-        "outcome": verdict.outcome.value,
-        "action": verdict.action.value,
-        "reason": verdict.reason.value,
-        "list_class": verdict.list_class.value if verdict.list_class else None,
-        "epoch": verdict.epoch,
-        "title": verdict.title(language),
-        "text": verdict.text(language),
-        "detail": verdict.detail,
-    }
+    return verdict.facts(words(str(params.get("language", "en"))))

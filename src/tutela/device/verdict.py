@@ -67,6 +67,20 @@ class Verdict:
     detail: str = ""
     """For developers and logs on this device: what went wrong. Never contains content."""
 
+    def facts(self, words: Words) -> dict[str, object]:
+        """Return everything about the verdict, and its words, as JSON tells it."""
+        return {
+            "outcome": self.outcome.value,
+            "action": self.action.value,
+            "direction": self.direction.value,
+            "reason": self.reason.value,
+            "list_class": self.list_class.value if self.list_class else None,
+            "epoch": self.epoch,
+            "title": self.title(words),
+            "text": self.text(words),
+            "detail": self.detail,
+        }
+
     def title(self, words: Words) -> str:
         """Return a short heading for the user; empty when the picture simply passes."""
         return words.text(_title(self)) if self.action is not Action.ALLOW else ""
