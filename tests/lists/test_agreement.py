@@ -6,13 +6,15 @@ import random
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.epochs import CREATED, make_signer
-from tutela.lists import agreement, defaults
+from tutela.lists import agreement, defaults, errors
 from tutela.lists.evaluation import inputs_of
 from tutela.lists.submission import Chain, replay, seal
+from tutela.matching import hamming
 from tutela.matching.bands import bits_of_hex
 from tutela.matching.shield import scheme_of
 from tutela.wire.manifest import Agreement
@@ -183,8 +185,32 @@ def test_what_falls_below_a_stricter_rule_does_not_count() -> None:
     assert stricter == {ListClass.AGREED: frozenset(), ListClass.ATTESTED: frozenset()}
 
 
+def test_too_many_nearly_equal_hashes_are_refused_and_say_whose_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One authority alone must not exhaust the memory of whoever builds or audits."""
+    crowd = {flipped(i) for i in range(20)}
+    chains = chains_of([{flipped(), flipped(100)}, {flipped(0)} | crowd, {flipped(100), flipped(101)}])
+    monkeypatch.setattr(hamming, "MOST_PAIRS", 300)
+    assert len(agreement.vouched(chains, rule()).pairs) == 253
+    monkeypatch.setattr(hamming, "MOST_PAIRS", 200)
+    with pytest.raises(errors.TooManyNearHashes, match="boreal vouches for too many nearly equal hashes") as refused:
+        listed_hashes(chains, rule())
+    assert refused.value.hint is not None
+    assert "ask boreal to withdraw them" in refused.value.hint
+
+
+def test_more_authorities_than_bits_in_a_byte_are_counted() -> None:
+    signers = [make_signer(f"authority-{i:03}", "FI" if i < 19 else "CA") for i in range(20)]
+    chains = [Chain(one.authority, "provider.example") for one in signers]
+    made = [
+        replay(chain, [seal(chain.next(created=CREATED, vouched=[Item(pdq=flipped(), quality=90)]), one.key)])
+        for chain, one in zip(chains, signers, strict=True)
+    ]
+    for wanted, holds in (({"authorities": 20}, True), ({"authorities": 21}, False), ({"jurisdictions": 3}, False)):
+        assert bool(listed_hashes(made, rule(**wanted))[ListClass.AGREED]) is holds
+
+
 def test_support_tells_exact_from_near() -> None:
-    supports = agreement.supports(chains_of([{flipped()}, {flipped()}, {flipped(1)}]), rule())
+    supports = agreement.supports(agreement.vouched(chains_of([{flipped()}, {flipped()}, {flipped(1)}]), rule()))
     assert supports[flipped()] == agreement.Support(frozenset({"aurora", "boreal"}), frozenset({"cumulus"}))
     assert supports[flipped(1)] == agreement.Support(frozenset({"cumulus"}), frozenset({"aurora", "boreal"}))
     assert list(supports) == sorted(supports)

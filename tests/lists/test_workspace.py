@@ -21,7 +21,7 @@ from tutela.lists.audit import audit
 from tutela.lists.epoch import Settings
 from tutela.lists.signing_record import SigningRecord
 from tutela.lists.workspace import Workspace
-from tutela.matching import voprf
+from tutela.matching import hamming, voprf
 from tutela.wire import document, envelope
 from tutela.wire.envelope import Envelope
 from tutela.wire.manifest import MANIFEST_TYPE
@@ -275,6 +275,16 @@ def test_a_refused_submission_leaves_nothing(workspace: Workspace) -> None:
     low = workspace.chain("aurora").next(created=DAYS[0], vouched=[Item(pdq="0" * 64, quality=1)])
     with pytest.raises(errors.LowQuality):
         workspace.submit(submission.seal(low, AURORA.key))
+    assert names(workspace.root) == before
+
+
+def test_a_submission_of_too_many_nearly_equal_hashes_is_not_taken(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hamming, "MOST_PAIRS", 2)
+    before = names(workspace.root)
+    with pytest.raises(errors.TooManyNearHashes, match="aurora vouches"):
+        vouch(workspace, AURORA, [f"{i:064x}" for i in range(3)])
     assert names(workspace.root) == before
 
 

@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tutela.matching import hamming
+from tutela.matching.errors import TooManyPairs
 from tutela.matching.hamming import near_pairs
 
 
@@ -29,3 +31,41 @@ def test_the_border(flipped: int):
     bits[1] = False
     bits[1, np.linspace(0, 255, flipped).astype(int)] = True
     assert len(near_pairs(bits, 15)) == (flipped <= 15)
+
+
+def test_pairs_are_compared_in_chunks(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(hamming, "_CHUNK", 7)
+    rng = np.random.default_rng(4)
+    bits = np.tile(rng.random(256) < 0.5, (30, 1)) ^ (rng.random((30, 256)) < 0.02)
+    assert near_pairs(bits, 15).tolist() == naive(bits, 15)
+
+
+def crowd(many: int, others: int) -> np.ndarray:
+    """So many hashes within two bits of one, and others far from all."""
+    rng = np.random.default_rng(5)
+    bits = rng.random((many + others, 256)) < 0.5
+    bits[:many] = bits[0]
+    bits[np.arange(many), np.arange(many)] ^= True
+    return bits
+
+
+def test_pairs_over_the_limit_are_refused_and_say_whose_they_are():
+    bits = crowd(20, 10)
+    assert len(near_pairs(bits, 15, most=190)) == 190
+    with pytest.raises(TooManyPairs, match="more than 189 pairs of hashes are within 15 bits") as refused:
+        near_pairs(bits, 15, most=189)
+    assert set(refused.value.counts[:20].tolist()) == {19}
+    assert refused.value.counts[20:].max() == 0
+
+
+def test_comparisons_over_the_limit_are_refused_before_they_are_made(monkeypatch: pytest.MonkeyPatch):
+    """Hashes that agree on one part alone make no pair, but the work of comparing them."""
+    bits = np.random.default_rng(6).random((100, 256)) < 0.5
+    bits[:50, :16] = True
+    monkeypatch.setattr(hamming, "_FREE_COMPARISONS", 1225)
+    assert near_pairs(bits, 15).tolist() == []
+    monkeypatch.setattr(hamming, "_FREE_COMPARISONS", 1000)
+    with pytest.raises(TooManyPairs, match="would have to be compared") as refused:
+        near_pairs(bits, 15)
+    assert refused.value.counts[:50].min() >= 49
+    assert refused.value.counts[50:].max() < 10

@@ -263,8 +263,10 @@ def vouches(pdq: str | None, root: Path, as_json: bool) -> None:
     workspace = Workspace.open(root)
     chains = workspace.chains()
     rule = workspace.settings.agreement
-    supports = agreement.supports(chains, rule)
-    bands = agreement.agreed_bands(chains, rule, scheme_of(workspace.settings.parameters))
+    found = agreement.vouched(chains, rule)
+    supports = agreement.supports(found)
+    scheme = scheme_of(workspace.settings.parameters)
+    bands = agreement.agreed_bands(found, agreement.authorities_of(chains), rule, scheme)
     agreed = frozenset(pdq for pdq, shared in bands.items() if shared)
     if wanted is None:
         _tell_numbers(chains, supports, agreed, as_json)

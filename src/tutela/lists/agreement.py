@@ -17,15 +17,24 @@ Nothing depends on the order in which anything was submitted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tutela.lists import canonical
+from tutela.lists.errors import TooManyNearHashes
 from tutela.lists.submission import Chain
 from tutela.matching.bands import BandScheme, bits_of_many
+from tutela.matching.errors import TooManyPairs
 from tutela.matching.hamming import near_pairs
 from tutela.wire.manifest import Agreement, Authority
 from tutela.wire.submission import Item, ListClass
+
+#: Near pairs looked at together, to bound memory.
+_CHUNK: Final = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -41,10 +50,61 @@ class Support:
         return self.exact | self.near
 
 
+@dataclass(frozen=True, eq=False)
+class Vouched:
+    """All hashes that anybody vouches for in the class agreed, ascending, and which of them are near each other."""
+
+    hashes: list[str]
+    exact: list[frozenset[str]]
+    """Who vouches for each."""
+    bits: NDArray[np.bool_]
+    """Shape (n, 256)."""
+    pairs: NDArray[np.intp]
+    """Rows within the rule's distance, shape (m, 2)."""
+
+
+def vouched(chains: Sequence[Chain], rule: Agreement) -> Vouched:
+    """Collect what the chains vouch for, and find what counts as the same item.
+
+    Raises:
+        TooManyNearHashes: so many of them are nearly equal that it would exhaust time or memory; says by whom.
+    """
+    who: dict[str, set[str]] = {}
+    for chain in chains:
+        for item in _good(chain.standing[ListClass.AGREED], rule):
+            who.setdefault(item.pdq, set()).add(chain.authority.id)
+    hashes = sorted(who)
+    exact = [frozenset(who[pdq]) for pdq in hashes]
+    bits = bits_of_many(hashes)
+    try:
+        pairs = near_pairs(bits, rule.same_item_distance)
+    except TooManyPairs as error:
+        raise _too_many(hashes, exact, error) from error
+    return Vouched(hashes, exact, bits, pairs)
+
+
+def _too_many(hashes: Sequence[str], exact: Sequence[frozenset[str]], error: TooManyPairs) -> TooManyNearHashes:
+    pairs: dict[str, int] = {}
+    for authorities, count in zip(exact, error.counts.tolist(), strict=True):
+        for authority in authorities:
+            pairs[authority] = pairs.get(authority, 0) + count
+    most = max(sorted(pairs), key=lambda authority: pairs[authority])
+    example = max((i for i, who in enumerate(exact) if most in who), key=lambda i: int(error.counts[i]))
+    return TooManyNearHashes(
+        f"{most} vouches for too many nearly equal hashes, such as {hashes[example]}: {error.message}",
+        hint=f"ask {most} to withdraw them (tutela list withdraw); until it did, take authorities/{most}.json out of "
+        "the list's folder and tell the other authorities why",
+    )
+
+
 def listed(chains: Sequence[Chain], rule: Agreement, scheme: BandScheme) -> dict[ListClass, frozenset[str]]:
-    """Return what each list class holds: hashes, and where not all bands are agreed, `hash/bands` (see `canonical`)."""
+    """Return what each list class holds: hashes, and where not all bands are agreed, `hash/bands` (see `canonical`).
+
+    Raises:
+        TooManyNearHashes: as `vouched`.
+    """
     agreed: dict[str, str] = {}
-    for pdq, bands in agreed_bands(chains, rule, scheme).items():
+    for pdq, bands in agreed_bands(vouched(chains, rule), authorities_of(chains), rule, scheme).items():
         if bands:
             agreed[pdq] = canonical.item(pdq, bands, scheme.bands)
     attested = frozenset(
@@ -53,50 +113,56 @@ def listed(chains: Sequence[Chain], rule: Agreement, scheme: BandScheme) -> dict
     return {ListClass.AGREED: frozenset(agreed.values()), ListClass.ATTESTED: attested - agreed.keys()}
 
 
-def agreed_bands(chains: Sequence[Chain], rule: Agreement, scheme: BandScheme) -> dict[str, frozenset[int]]:
+def agreed_bands(
+    found: Vouched, authorities: Mapping[str, Authority], rule: Agreement, scheme: BandScheme
+) -> dict[str, frozenset[int]]:
     """Return, for each hash that anybody vouches for, the bands whose pattern enough of its supporters submitted."""
-    authorities = authorities_of(chains)
-    exact = _submitted(chains, rule)
-    hashes = sorted(exact)
-    bits = bits_of_many(hashes)
-    patterns = scheme.patterns(bits)
-    # For each hash and band: who submitted this pattern, in this hash or in one that is the same item.
-    who = {pdq: [set(exact[pdq]) for _ in range(scheme.bands)] for pdq in hashes}
-    for left, right in near_pairs(bits, rule.same_item_distance).tolist():
-        for band in (patterns[left] == patterns[right]).nonzero()[0].tolist():
-            who[hashes[left]][band] |= exact[hashes[right]]
-            who[hashes[right]][band] |= exact[hashes[left]]
+    bit = {authority: i for i, authority in enumerate(sorted(authorities))}
+    exact = _flags(found.exact, bit)
+    patterns = scheme.patterns(found.bits)
+    # For each hash and band, one bit for each authority that submitted this pattern, in this hash or in one that is
+    # the same item.
+    who = np.repeat(exact[:, np.newaxis], scheme.bands, axis=1)
+    for left, right in _chunks(found.pairs):
+        pair, band = np.nonzero(patterns[left] == patterns[right])
+        np.bitwise_or.at(who, (left[pair], band), exact[right[pair]])
+        np.bitwise_or.at(who, (right[pair], band), exact[left[pair]])
+    of_jurisdiction: dict[str, set[str]] = {}
+    for one in authorities.values():
+        of_jurisdiction.setdefault(one.jurisdiction, set()).add(one.id)
+    jurisdictions = np.zeros(who.shape[:2], dtype=np.uint16)
+    for theirs in _flags([frozenset(ids) for ids in of_jurisdiction.values()], bit):
+        jurisdictions += (who & theirs).any(axis=2)
+    many = np.bitwise_count(who).sum(axis=2, dtype=np.uint16)
+    holds = (many >= rule.authorities) & (jurisdictions >= rule.jurisdictions)
+    masks = holds @ (1 << np.arange(scheme.bands))
+    bands_of = {mask: frozenset(b for b in range(scheme.bands) if mask >> b & 1) for mask in np.unique(masks).tolist()}
+    return {pdq: bands_of[mask] for pdq, mask in zip(found.hashes, masks.tolist(), strict=True)}
+
+
+def supports(found: Vouched) -> dict[str, Support]:
+    """Return, for each hash that anybody vouches for in the class agreed, who supports it; ascending by hash."""
+    near: dict[int, set[str]] = {}
+    for left, right in _chunks(found.pairs):
+        for one, other in zip(left.tolist(), right.tolist(), strict=True):
+            near.setdefault(one, set()).update(found.exact[other])
+            near.setdefault(other, set()).update(found.exact[one])
     return {
-        pdq: frozenset(band for band, supporters in enumerate(bands) if holds(supporters, authorities, rule))
-        for pdq, bands in who.items()
+        pdq: Support(exact, frozenset(near.get(i, set()) - exact))
+        for i, (pdq, exact) in enumerate(zip(found.hashes, found.exact, strict=True))
     }
 
 
-def supports(chains: Sequence[Chain], rule: Agreement) -> dict[str, Support]:
-    """Return, for each hash that anybody vouches for in the class agreed, who supports it; ascending by hash."""
-    exact = _submitted(chains, rule)
-    hashes = sorted(exact)
-    near: dict[str, set[str]] = {}
-    for left, right in near_pairs(bits_of_many(hashes), rule.same_item_distance).tolist():
-        one, other = hashes[left], hashes[right]
-        near.setdefault(one, set()).update(exact[other])
-        near.setdefault(other, set()).update(exact[one])
-    return {pdq: Support(frozenset(exact[pdq]), frozenset(near.get(pdq, set()) - exact[pdq])) for pdq in hashes}
+def _chunks(pairs: NDArray[np.intp]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    for start in range(0, len(pairs), _CHUNK):
+        yield pairs[start : start + _CHUNK, 0], pairs[start : start + _CHUNK, 1]
 
 
-def _submitted(chains: Iterable[Chain], rule: Agreement) -> dict[str, set[str]]:
-    """Who vouches for each hash, in the class agreed."""
-    exact: dict[str, set[str]] = {}
-    for chain in chains:
-        for item in _good(chain.standing[ListClass.AGREED], rule):
-            exact.setdefault(item.pdq, set()).add(chain.authority.id)
-    return exact
-
-
-def holds(supporters: Iterable[str], authorities: Mapping[str, Authority], rule: Agreement) -> bool:
-    """Tell whether these authorities are enough, and of enough jurisdictions."""
-    who = set(supporters)
-    return len(who) >= rule.authorities and len({authorities[a].jurisdiction for a in who}) >= rule.jurisdictions
+def _flags(groups: Sequence[frozenset[str]], bit: Mapping[str, int]) -> NDArray[np.uint8]:
+    """Return sets of authorities as bits, shape (sets, bytes)."""
+    width = len(bit) // 8 + 1
+    flags = {group: sum(1 << bit[one] for one in group).to_bytes(width, "little") for group in set(groups)}
+    return np.frombuffer(b"".join(flags[group] for group in groups), dtype=np.uint8).reshape(-1, width)
 
 
 def authorities_of(chains: Iterable[Chain]) -> dict[str, Authority]:

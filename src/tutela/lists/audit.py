@@ -221,7 +221,7 @@ def _list_difference(
     except errors.MalformedList as error:
         return errors.ListMismatch(f"the {list_class} list file is not canonical: {error.message}")
     for item in sorted(items - expected):
-        support = agreement.supports(chains, manifest.agreement).get(item[:64])
+        support = agreement.supports(agreement.vouched(chains, manifest.agreement)).get(item[:64])
         if list_class is ListClass.AGREED and support is not None:
             return errors.OneVouchOnly(
                 f"the hash {item} is listed, but only {', '.join(sorted(support.all))} "

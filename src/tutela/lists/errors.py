@@ -6,6 +6,7 @@ ListError
 ├── SubmissionRefused    a submission that does not extend its authority's chain
 ├── ManifestRefused      an epoch that no device accepts
 ├── AuditFailed          an epoch that no authority signs
+├── TooManyNearHashes    hashes that cannot be compared with each other
 └── BuildRefused         an epoch that cannot be built
 """
 
@@ -176,6 +177,12 @@ class MisplacedAttestation(SubmissionRefused):
     """An item outside an attested feed says who verified it."""
 
     code: ClassVar[str] = "misplaced-attestation"
+
+
+class TooManyNearHashes(ListError):
+    """Somebody vouches for so many nearly equal hashes that comparing them would exhaust time or memory."""
+
+    code: ClassVar[str] = "too-many-near-hashes"
 
 
 class BuildRefused(ListError):

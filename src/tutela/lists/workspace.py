@@ -25,7 +25,7 @@ from typing import Final, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tutela.lists import errors, files, keyfile, submission
+from tutela.lists import agreement, errors, files, keyfile, submission
 from tutela.lists.audit import Held
 from tutela.lists.authority import public_hex, public_key_of
 from tutela.lists.epoch import Epoch, Progress, Published, Settings, build
@@ -159,11 +159,13 @@ class Workspace:
 
         Raises:
             UnknownAuthority, SubmissionRefused: it is refused, with a class for each reason.
+            TooManyNearHashes: the authority would vouch for too many nearly equal hashes.
             StorageFailed: it could not be kept.
         """
         with self._writing():
             authority = self.authority(submission.unverified_author(signed))
             chain = submission.extend(self._replayed(authority), signed, self.settings.agreement)
+            agreement.vouched([chain], self.settings.agreement)
             assert chain.head is not None
             folder = self.root / "submissions" / authority.id
             files.make_folder(folder)

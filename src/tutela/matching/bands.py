@@ -40,9 +40,9 @@ class BandScheme:
 
     def patterns(self, bits: NDArray[np.bool_]) -> NDArray[np.uint64]:
         """Cut hashes of shape (..., 256) into patterns (..., T); a band's first bit is the highest."""
-        weights = np.uint64(1) << np.arange(self.bits - 1, -1, -1, dtype=np.uint64)
-        grouped = bits[..., : self.bands * self.bits].reshape(*bits.shape[:-1], self.bits, self.bands)
-        patterns: NDArray[np.uint64] = (grouped.astype(np.uint64) * weights[:, None]).sum(axis=-2, dtype=np.uint64)
+        patterns = np.zeros((*bits.shape[:-1], self.bands), dtype=np.uint64)
+        for first in range(0, self.bands * self.bits, self.bands):
+            patterns = patterns << np.uint64(1) | bits[..., first : first + self.bands]
         return patterns
 
     def entry(self, band: int, pattern: int) -> bytes:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tutela.errors import TutelaError
 
 
@@ -35,3 +38,13 @@ class FilterFailure(MatchingError):
     """A filter could not be built from these entries."""
 
     code: ClassVar[str] = "filter"
+
+
+class TooManyPairs(MatchingError):
+    """So many hashes are nearly equal that they are not compared. `counts`: in how many of these pairs each row is."""
+
+    code: ClassVar[str] = "too-many-pairs"
+
+    def __init__(self, message: str, counts: NDArray[np.int64]) -> None:
+        super().__init__(message)
+        self.counts = counts
