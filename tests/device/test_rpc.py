@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import os
+import re
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,6 +26,8 @@ from tutela.device.rpc import RpcServer
 from tutela.provider.server import running
 from tutela.wire import document
 
+ROOT = Path(__file__).parents[2]
+
 
 @dataclass
 class Rpc:
@@ -39,20 +42,24 @@ class Rpc:
         self.process.stdin.write(line + b"\n")
         await self.process.stdin.drain()
 
-    async def read(self) -> dict[str, Any]:
-        """The next message, having answered those that ask for a token."""
+    async def read_any(self) -> dict[str, Any]:
+        """The next message."""
         assert self.process.stdout is not None
         async with asyncio.timeout(30):
-            while True:
-                message = json.loads(await self.process.stdout.readline())
-                if message.get("method") != "openid_token":
-                    return message
-                self.tokens_asked += 1
-                token = f"rpc-token-{self.tokens_asked}"
-                self.stage.homeserver.tokens[token] = f"@mia:{SERVER}"
-                result = {"matrix_server_name": SERVER, "access_token": token, "expires_in": 3600}
-                answer = {"result": result if self.gives_tokens else None}
-                await self.write(json.dumps({"jsonrpc": "2.0", "id": message["id"], **answer}).encode())
+            return json.loads(await self.process.stdout.readline())
+
+    async def read(self) -> dict[str, Any]:
+        """The next message, having answered those that ask for a token."""
+        while True:
+            message = await self.read_any()
+            if message.get("method") != "openid_token":
+                return message
+            self.tokens_asked += 1
+            token = f"rpc-token-{self.tokens_asked}"
+            self.stage.homeserver.tokens[token] = f"@mia:{SERVER}"
+            result = {"matrix_server_name": SERVER, "access_token": token, "expires_in": 3600}
+            answer = {"result": result if self.gives_tokens else None}
+            await self.write(json.dumps({"jsonrpc": "2.0", "id": message["id"], **answer}).encode())
 
     async def call(self, method: str, **params: Any) -> dict[str, Any]:
         await self.write(json.dumps({"jsonrpc": "2.0", "id": method, "method": method, "params": params}).encode())
@@ -76,7 +83,7 @@ async def _served(folder: Path, stage: Stage) -> AsyncIterator[Rpc]:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "tutela", "device", "serve", "--profile", str(folder / "device"),
             "--key", str(folder / "key"), "--provider", url, "--trust-root", str(folder / "root.json"),
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=1 << 20,
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=1 << 20, cwd=folder,
         )  # fmt: skip
         yield Rpc(process, stage)
         assert process.stdin is not None
@@ -102,6 +109,31 @@ async def test_a_client_in_another_language(rpc: Rpc, tmp_path: Path):
     hidden = (await rpc.call("check_incoming", picture=encoded(LISTED)))["result"]
     assert hidden["title"] == "This picture is hidden"
     assert rpc.tokens_asked == 1
+
+
+EXCHANGE = re.findall(r"^([→←]) (.+)$", (ROOT / "docs/device.md").read_text(), re.MULTILINE)
+
+
+def matches(said: Any, written: Any) -> bool:
+    """Whether `said` is what is `written`, where `…` stands for anything but nothing."""
+    if written == "…":
+        return bool(said)
+    if isinstance(written, dict) and isinstance(said, dict):
+        return said.keys() == written.keys() and all(matches(said[name], written[name]) for name in written)
+    return said == written
+
+
+async def test_the_exchange_in_the_documentation_is_what_happens(rpc: Rpc, tmp_path: Path):
+    (tmp_path / "holiday.jpg").write_bytes(ORDINARY)
+    (tmp_path / "listed.jpg").write_bytes(LISTED)
+    rpc.stage.homeserver.tokens["a-token-for-tutela"] = f"@mia:{SERVER}"
+    assert len(EXCHANGE) > 20
+    for side, line in EXCHANGE:
+        if side == "→":
+            await rpc.write(line.encode())
+        else:
+            said = await rpc.read_any()
+            assert matches(said, json.loads(line.replace("{…}", '"…"'))), (said, line)
 
 
 async def test_a_client_that_gives_no_token(rpc: Rpc):
@@ -221,7 +253,7 @@ class Wire:
 
 
 @asynccontextmanager
-async def served_in_memory(folder: Path, **options: Any) -> AsyncIterator[tuple[Wire, Guard]]:
+async def served_in_memory(folder: Path) -> AsyncIterator[tuple[Wire, Guard]]:
     (folder / "provider").mkdir()
     async with staged(folder / "provider", epoch_of(LISTED)) as stage:
         wire = Wire(asyncio.StreamReader(limit=1000), asyncio.Queue())
@@ -239,19 +271,21 @@ async def served_in_memory(folder: Path, **options: Any) -> AsyncIterator[tuple[
             trust_root=stage.epoch.trust_root,
             sign_in=server.openid_token,
             transport=httpx.ASGITransport(stage.app),
-            **options,
         )
         async with guard:
             serving = asyncio.create_task(server.serve(guard))
-            yield wire, guard
-            wire.reader.feed_eof()
-            async with asyncio.timeout(30):
-                await serving
+            try:
+                yield wire, guard
+            finally:
+                wire.reader.feed_eof()
+                async with asyncio.timeout(30):
+                    await serving
 
 
 async def test_a_token_that_never_comes_leaves_the_picture_unchecked(tmp_path: Path):
     (tmp_path / "photo.jpg").write_bytes(LISTED)
-    async with served_in_memory(tmp_path, seconds=1.0) as (wire, _):
+    async with served_in_memory(tmp_path) as (wire, guard):
+        guard._client._seconds = 0.2
         wire.call("check_outgoing", path=str(tmp_path / "photo.jpg"))
         question = await wire.read()
         assert question["method"] == "openid_token"
