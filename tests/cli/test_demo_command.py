@@ -6,10 +6,14 @@ import importlib.metadata
 import re
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
+from tutela.cli import demo
 from tutela.cli.demo import NEEDED
+from tutela.lists import files
 
 
 def distributions(extra: str) -> set[str]:
@@ -24,6 +28,29 @@ def distributions(extra: str) -> set[str]:
         else:
             found.add(name)
     return found
+
+
+def test_what_a_killed_demo_left_is_removed_and_what_a_running_one_holds_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left, young, held = (tmp_path / f"tutela-demo-{name}" for name in ("left", "young", "held"))
+    for folder in (left, young, held):
+        (folder / "homeserver").mkdir(parents=True)
+    (left / ".lock").touch()
+    (held / ".lock").touch()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / ".lock").touch()
+    (tmp_path / "tutela-demo-link").symlink_to(elsewhere)
+    with files.exclusively(held), demo._folder() as mine:
+        demo._sweep()
+        assert mine.is_dir()
+        assert held.is_dir()
+        assert young.is_dir()
+        assert elsewhere.is_dir()
+        assert not left.exists()
+    assert not mine.exists()
 
 
 def test_it_looks_for_everything_that_its_extra_brings():

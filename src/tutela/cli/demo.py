@@ -7,6 +7,7 @@ import contextlib
 import importlib.util
 import json
 import logging
+import os
 import shutil
 import signal
 import sys
@@ -24,6 +25,8 @@ from rich.padding import Padding
 
 from tutela.cli.console import JSON, Command
 from tutela.cli.missing import missing
+from tutela.lists import files
+from tutela.lists.errors import StorageFailed
 
 if TYPE_CHECKING:
     from tutela.chat.server import Links
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from tutela.demo.story import Told
 
 
+_FOLDER: Final = "tutela-demo-"
 #: What the extra `demo` brings, as modules: looked for before the first words, so that nothing is begun in vain.
 NEEDED: Final = (
     "alembic", "fastapi", "httpx", "jinja2", "nio", "python_multipart", "sqlalchemy", "starlette", "synapse", "uvicorn",
@@ -92,11 +96,22 @@ async def _play(show: _Pages | _Lines, *, keep: bool) -> bool:
 
 @contextlib.contextmanager
 def _folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="tutela-demo-"))
+    _sweep()
+    folder = Path(tempfile.mkdtemp(prefix=_FOLDER))
     try:
-        yield folder
+        with files.exclusively(folder):  # so that nobody sweeps it
+            yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep() -> None:
+    """Remove what demos left that were killed: folders of this user that no demo holds any more."""
+    for lock in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*/.lock"):
+        with contextlib.suppress(OSError, StorageFailed):
+            if lock.parent.lstat().st_uid == os.geteuid():
+                with files.exclusively(lock.parent):
+                    shutil.rmtree(lock.parent, ignore_errors=True)
 
 
 @contextlib.contextmanager
