@@ -21,6 +21,7 @@ items = st.builds(
 )
 submissions = st.builds(
     Submission,
+    provider=st.text(min_size=1, max_size=255),
     authority=st.just("north.example"),
     number=st.integers(1, 1 << 40),
     previous=st.none() | hashes,
