@@ -138,6 +138,21 @@ class Partner:
         """Encrypt and send whatever a test wants."""
         return await self.client._device.send(room_id, kind, content, f"raw-{len(self.network.requests)}")
 
+    async def send_unfranked(
+        self, room_id: str, content: dict[str, Any], kind: str = "m.room.message", **beside: Any
+    ) -> str:
+        """Encrypt and send as a client that does not commit, or commits falsely, in fields beside the ciphertext."""
+        machine = self.client._device.machine
+
+        def encrypt(room_id: str, kind: str, content: Any) -> dict[str, Any]:
+            return {**machine._olm.group_encrypt(room_id, {"type": kind, "content": dict(content)}), **beside}
+
+        machine.encrypt = encrypt  # type: ignore[method-assign]
+        try:
+            return await self.send_raw(room_id, content, kind)
+        finally:
+            del machine.encrypt
+
 
 class Unvouched(GuardedClient):
     """A client for whose device no identity vouches, as matrix-nio alone would be: for the counter-tests."""

@@ -22,12 +22,16 @@ import pytest
 
 from harness.matrix import Company
 from harness.pictures import ATTESTED, LISTED, ORDINARY
+from harness.synapse import open_homeserver, stamp_key
 from tutela.device.verdict import Outcome
 from tutela.integrations.matrix.client import Held, Sent
 from tutela.integrations.matrix.homeserver import Homeserver
-from tutela.integrations.matrix.timeline import PictureMessage, TextMessage
+from tutela.integrations.matrix.synapse_module import read_key_file
+from tutela.integrations.matrix.timeline import Message, PictureMessage, TextMessage
 from tutela.signals.image import luminance, pdq_of_list_item, views
+from tutela.wire.franking import COMMITMENT_FIELD, OPENING_FIELD
 from tutela.wire.manifest import Action
+from tutela.wire.report import MessageEvidence
 
 pytestmark = pytest.mark.slow
 
@@ -40,18 +44,20 @@ VERDICTS = [(Outcome.ALLOW, Action.ALLOW), (Outcome.WARN, Action.WARN), (Outcome
 
 @dataclass(frozen=True)
 class Exchange:
-    """A homeserver after the exchange, and the events in which one picture went out under each verdict."""
+    """A homeserver after the exchange, the events in which one picture went out under each verdict, and what those who
+    took part hold of their messages."""
 
     homeserver: Homeserver
     room: str
     pictures: list[str]
+    evidence: list[MessageEvidence]
     files: dict[Path, bytes]
 
 
 @pytest.fixture(scope="module")
 async def exchange(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Exchange]:
     folder = tmp_path_factory.mktemp("seen")
-    async with await Homeserver.start(folder / "homeserver") as homeserver:
+    async with open_homeserver(folder / "homeserver") as homeserver:
         pictures = []
         async with AsyncExitStack() as stack:
             company = Company(homeserver, folder, stack)
@@ -73,7 +79,8 @@ async def exchange(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ex
             await leo.client.send_picture(room, ATTESTED, FILENAME)
             seen = [event for event in await leo.sync() if not event.own]
             assert {type(event) for event in seen} == {TextMessage, PictureMessage}
-            assert isinstance(await mia.until(PictureMessage, lambda event: not event.own), PictureMessage)
+            seen.append(await mia.until(PictureMessage, lambda event: not event.own))
+            evidence = [held for event in seen if isinstance(event, Message) and (held := event.evidence)]
             await mia.client._device.api.put(
                 f"rooms/{room}/send/m.room.message/marker", {"msgtype": "m.text", "body": MARKER}
             )
@@ -81,7 +88,7 @@ async def exchange(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ex
         assert homeserver.folder / "homeserver.db-wal" in running
         await homeserver.stop()
         stopped = {Path(f"{path} (stopped)"): data for path, data in _files(homeserver.folder).items()}
-        yield Exchange(homeserver, room, pictures, running | stopped)
+        yield Exchange(homeserver, room, pictures, evidence, running | stopped)
 
 
 def _files(folder: Path) -> dict[Path, bytes]:
@@ -166,10 +173,28 @@ def test_messages_are_ciphertext_and_nothing_beside_it(exchange: Exchange):
     encrypted = [event["content"] for event in events if event["type"] == "m.room.encrypted"]
     assert len(encrypted) == 1 + len(VERDICTS) + 2
     assert {frozenset(content) for content in encrypted} == {
-        frozenset({"algorithm", "ciphertext", "device_id", "sender_key", "session_id"})
+        frozenset({"algorithm", "ciphertext", "device_id", "sender_key", "session_id", COMMITMENT_FIELD})
     }
     plain = [event["content"] for event in events if event["type"] == "m.room.message"]
     assert [content["body"] for content in plain] == [MARKER]
+
+
+def test_commitments_are_there_and_nothing_that_opens_them(exchange: Exchange):
+    assert len(exchange.evidence) == 1 + len(VERDICTS) + 1
+    for evidence in exchange.evidence:
+        opened = evidence.opened()
+        assert opened is not None
+        commitment, opening = opened
+        assert len(_found(exchange, base64.b64encode(commitment))) >= 2
+        assert _found(exchange, opening) == []
+        assert _found(exchange, opening[:16]) == []
+        assert _found(exchange, evidence.content.encode()) == []
+    assert _found(exchange, OPENING_FIELD.encode()) == []
+
+
+def test_the_key_of_the_stamps_is_in_its_file_alone(exchange: Exchange):
+    path = str(stamp_key(exchange.homeserver.folder))
+    assert sorted(_found(exchange, read_key_file(Path(path)))) == [path, f"{path} (stopped)"]
 
 
 def test_media_are_ciphertext_without_a_name_or_a_kind(exchange: Exchange):

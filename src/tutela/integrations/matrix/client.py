@@ -33,15 +33,18 @@ from tutela.integrations.matrix.errors import (
     OversizedMedia,
     SignedOut,
 )
+from tutela.integrations.matrix.franking import Franking
 from tutela.integrations.matrix.guarding import GuardLike, question
 from tutela.integrations.matrix.identities import SenderTrust
 from tutela.integrations.matrix.own_device import OwnDevice
 from tutela.integrations.matrix.receiving import PAGE, Receiver
 from tutela.integrations.matrix.rooms import Room
+from tutela.integrations.matrix.signed_json import at, whole
 from tutela.integrations.matrix.signing_in import establish_identity, openid_token, sign_in
-from tutela.integrations.matrix.timeline import PictureMessage, TextMessage, TimelineEvent
+from tutela.integrations.matrix.timeline import Message, PictureMessage, TextMessage, TimelineEvent
 from tutela.signals.image import sniff, strip_trailing
 from tutela.wire.manifest import Action, TrustRoot
+from tutela.wire.report import MessageEvidence
 from tutela.wire.session import SignIn
 
 log = logging.getLogger("tutela.matrix")
@@ -289,6 +292,7 @@ class GuardedClient:
             SomebodyJoined: not before who has come is accepted; see `accept_reader`.
             MatrixError: the homeserver did not take it.
         """
+        text = whole(text)
         event_id, head = await self._send(room_id, {"msgtype": "m.text", "body": text})
         self._events.put_nowait(TextMessage(**head, text=text))
         return event_id
@@ -318,6 +322,7 @@ class GuardedClient:
         agreed = confirmed is not None and question(confirmed) == question(verdict)
         if verdict.action is Action.STOP or (verdict.action is Action.WARN and not agreed):
             return Held(verdict)
+        filename = whole(filename)
         ciphertext, file = media.encrypt(picture)
         address = await self._device.api.upload(ciphertext)
         content = {
@@ -346,7 +351,27 @@ class GuardedClient:
             "sent_at": _now(),
             "own": True,
             "trust": SenderTrust.VERIFIED,
+            "franking": Franking.COMMITTED,
         }
+
+    # Reporting
+
+    def evidence(self, message: Message) -> MessageEvidence | None:
+        """Return what reporting a message takes, with its proof if there is one; `None` if it cannot be reported.
+
+        A message of this account has it as soon as it has come back from the homeserver, with its stamp.
+        """
+        return self._receiver.evidence(message)
+
+    async def attachment(self, evidence: MessageEvidence) -> bytes:
+        """Fetch the file that a message brought and decrypt it, whatever the verdict on it was: to report it.
+
+        Raises:
+            MalformedMedia: the message brought no file that can be fetched.
+            OversizedMedia, MediaHashMismatch: it is too large, or not what its sender encrypted.
+            MatrixError: the homeserver does not deliver it.
+        """
+        return await self._receiver.file(at(json.loads(evidence.content), "file"))
 
     # Identities
 

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from tutela.integrations.matrix.errors import MalformedJson
-from tutela.integrations.matrix.signed_json import at, canonical_json
+from tutela.integrations.matrix.signed_json import at, canonical_json, whole
 from tutela.wire.document import encode
 from tutela.wire.errors import BadOpening, MalformedMessage
 from tutela.wire.franking import (
@@ -96,7 +96,7 @@ def check(
     Never raises, whatever the sender or the homeserver has made up.
     """
     names = {"event_id": event_id, "room_id": room_id, "sender": sender, "type": event_type}
-    fields = {"kind": "message", "sent_at": sent_at, **{name: _whole(text) for name, text in names.items()}}
+    fields = {"kind": "message", "sent_at": sent_at, **{name: whole(text) for name, text in names.items()}}
     bare = _without_opening(content)
     try:
         text, provable = canonical_json(bare).decode(), names.items() <= fields.items()
@@ -146,9 +146,9 @@ def _without_opening(content: Mapping[str, Any]) -> dict[str, Any]:
 def _readable(value: Any, depth: int) -> Any:
     """Return content with text in place of all that has no canonical form: it can be read, though not proved."""
     if isinstance(value, str):
-        return _whole(value)
+        return whole(value)
     if depth and isinstance(value, dict):
-        return {_whole(name): _readable(item, depth - 1) for name, item in value.items()}
+        return {whole(name): _readable(item, depth - 1) for name, item in value.items()}
     if depth and isinstance(value, list):
         return [_readable(item, depth - 1) for item in value]
     if isinstance(value, (dict, list)):
@@ -158,10 +158,6 @@ def _readable(value: Any, depth: int) -> Any:
     except MalformedJson:
         return str(value)
     return value
-
-
-def _whole(text: str) -> str:
-    return text.encode("utf-8", "replace").decode()
 
 
 def _base64(data: bytes) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import json
 import logging
+import secrets
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +22,11 @@ from nio.store import MatrixStore
 from tutela.device.errors import DamagedProfile
 from tutela.integrations.matrix.cross_signing import DeviceKeys
 from tutela.integrations.matrix.errors import UndecryptableEvent
+from tutela.integrations.matrix.franking import frank
 from tutela.integrations.matrix.replays import Replays
 from tutela.integrations.matrix.rooms import MEGOLM
 from tutela.integrations.matrix.signed_json import encode_base64, signable, verify_json
+from tutela.wire.franking import COMMITMENT_FIELD, OPENING_BYTES
 
 log = logging.getLogger("tutela.matrix")
 
@@ -239,8 +242,17 @@ class Machine:
         self._olm.outbound_group_sessions[room_id].mark_as_shared()
 
     def encrypt(self, room_id: str, event_type: str, content: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the content of the `m.room.encrypted` event, for those who were given the room's key."""
-        return dict(self._olm.group_encrypt(room_id, {"type": event_type, "content": dict(content)}))
+        """Return the content of the `m.room.encrypted` event, for those who were given the room's key.
+
+        Whatever is encrypted is committed to, so that its receivers can report it (`franking`).
+
+        Raises:
+            MalformedJson: the content has no canonical form.
+        """
+        opening = secrets.token_bytes(OPENING_BYTES)
+        franked, commitment = frank(room_id, self.user_id, event_type, content, opening)
+        encrypted = self._olm.group_encrypt(room_id, {"type": event_type, "content": franked})
+        return {**encrypted, COMMITMENT_FIELD: commitment}
 
     def _olm_encrypt(self, device: DeviceKeys, event_type: str, content: dict[str, Any]) -> dict[str, Any]:
         session = self._olm.session_store.get(device.curve25519)

@@ -21,14 +21,16 @@ from tutela.integrations.matrix.errors import (
     OversizedMedia,
     UndecryptableEvent,
 )
+from tutela.integrations.matrix.franking import check
 from tutela.integrations.matrix.guarding import GuardLike
 from tutela.integrations.matrix.identities import SenderTrust, Standing
 from tutela.integrations.matrix.machine import ONE_TIME_KEY
 from tutela.integrations.matrix.own_device import Change, OwnDevice
 from tutela.integrations.matrix.rooms import read_invitation
-from tutela.integrations.matrix.signed_json import at
+from tutela.integrations.matrix.signed_json import at, whole
 from tutela.integrations.matrix.timeline import (
     Invitation,
+    Message,
     Notice,
     NoticeKind,
     PictureMessage,
@@ -38,6 +40,7 @@ from tutela.integrations.matrix.timeline import (
     UnreadableMessage,
 )
 from tutela.wire.manifest import Action
+from tutela.wire.report import MessageEvidence
 
 log = logging.getLogger("tutela.matrix")
 
@@ -48,6 +51,8 @@ _LAST_TIME: Final = 32_503_680_000_000
 _PAGES: Final = 10
 #: Messages kept that wait for their keys.
 _WAITING: Final = 1000
+#: Own messages whose evidence is kept.
+_ECHOES: Final = 1000
 _TEXT_TYPES: Final = ("m.text", "m.notice", "m.emote")
 
 
@@ -60,11 +65,16 @@ class Receiver:
         self._media_limit = media_limit
         self._waiting: dict[str, tuple[str, dict[str, Any]]] = {}
         self._sent: set[str] = set()
+        self._echoes: dict[str, MessageEvidence] = {}
         self._sought: set[tuple[str, str]] = set()
 
     def sent(self, transaction: str) -> None:
         """The application has been shown this message already; its echo is to be passed over."""
         self._sent.add(transaction)
+
+    def evidence(self, message: Message) -> MessageEvidence | None:
+        """Return what reporting a message would take; see `GuardedClient.evidence`."""
+        return message.evidence or self._echoes.get(message.event_id)
 
     def notices(self) -> list[Notice]:
         """Return what is to be told, once: whose keys changed, in every room shared with them, and who has come."""
@@ -89,7 +99,7 @@ class Receiver:
             state = at(invite, "invite_state", "events")
             invited = read_invitation(room_id, device.user_id, state if isinstance(state, list) else ())
             yield Invitation(
-                room_id=room_id, event_id="", sender=_whole(invited.inviter), sent_at=0, name=_whole(invited.name)
+                room_id=room_id, event_id="", sender=whole(invited.inviter), sent_at=0, name=whole(invited.name)
             )
         for room_id, joined in _items(at(body, "rooms", "join")):
             timeline = at(joined, "timeline")
@@ -149,8 +159,11 @@ class Receiver:
         kind = at(raw, "type")
         if head is None or kind not in ("m.room.encrypted", "m.room.message", "m.sticker"):
             return
+        if at(raw, "unsigned", "redacted_because"):
+            return
         transaction = at(raw, "unsigned", "transaction_id")
-        if (_is_text(transaction) and transaction in self._sent) or at(raw, "unsigned", "redacted_because"):
+        if _is_text(transaction) and transaction in self._sent:
+            self._echoed(head, raw)
             return
         own = head["sender"] == self._device.user_id
         unverified = {**head, "own": own, "trust": SenderTrust.UNKNOWN}
@@ -170,22 +183,37 @@ class Receiver:
         if trust is None:
             yield UnreadableMessage(**unverified, problem=Problem.FORGED)
             return
-        common = {**head, "own": own, "trust": trust}
+        franked = check(raw, **head, event_type=opened.type, content=opened.content)
+        common = {**head, "own": own, "trust": trust, "franking": franked.franking, "evidence": franked.evidence}
         if opened.type == "m.sticker":
             yield UnreadableMessage(**common, problem=Problem.UNSUPPORTED)
         elif opened.type == "m.room.message":
             yield await self._message(common, opened.content)
+
+    def _echoed(self, head: dict[str, Any], raw: Any) -> None:
+        """Keep what the homeserver adds to a message of this device: its time and its stamp."""
+        try:
+            opened = self._device.machine.decrypt(head["room_id"], raw)
+        except UndecryptableEvent:
+            return
+        if self._device.sender(head["sender"], opened.curve25519, opened.ed25519) is not SenderTrust.VERIFIED:
+            return
+        evidence = check(raw, **head, event_type=opened.type, content=opened.content).evidence
+        if evidence is not None:
+            self._echoes[evidence.event_id] = evidence
+        while len(self._echoes) > _ECHOES:
+            del self._echoes[next(iter(self._echoes))]
 
     async def _message(self, common: dict[str, Any], content: Mapping[str, Any]) -> TimelineEvent:
         kind, text = content.get("msgtype"), content.get("body")
         if not isinstance(kind, str) or not isinstance(text, str):
             return UnreadableMessage(**common, problem=Problem.MALFORMED)
         if kind in _TEXT_TYPES:
-            return TextMessage(**common, text=_whole(text))
+            return TextMessage(**common, text=whole(text))
         if kind != "m.image":
             return UnreadableMessage(**common, problem=Problem.UNSUPPORTED)
         try:
-            data = await self._picture(content.get("file"))
+            data = await self.file(content.get("file"))
             verdict = await self._guard.check_incoming(data)
         except MalformedMedia:
             return UnreadableMessage(**common, problem=Problem.MALFORMED)
@@ -201,10 +229,11 @@ class Receiver:
         held = None if verdict.action is Action.STOP else data
         filename = content.get("filename")
         return PictureMessage(
-            **common, filename=_whole(filename if isinstance(filename, str) else text), data=held, verdict=verdict
+            **common, filename=whole(filename if isinstance(filename, str) else text), data=held, verdict=verdict
         )
 
-    async def _picture(self, description: object) -> bytes:
+    async def file(self, description: object) -> bytes:
+        """Fetch the file that a message describes, and decrypt it; for errors see `GuardedClient.attachment`."""
         file = media.read_file(description)
         ciphertext = await self._device.api.download(file.server, file.media_id, limit=self._media_limit)
         return media.decrypt(file, ciphertext)
@@ -247,16 +276,11 @@ def _head(room_id: str, raw: Any) -> dict[str, Any] | None:
         return None
     return {
         "room_id": room_id,
-        "event_id": _whole(event_id),
-        "sender": _whole(sender),
+        "event_id": whole(event_id),
+        "sender": whole(sender),
         # The sender's homeserver says it, so it may be any number; what no calendar holds counts as unknown.
         "sent_at": sent_at if type(sent_at) is int and 0 <= sent_at < _LAST_TIME else 0,
     }
-
-
-def _whole(text: str) -> str:
-    """Return text that can be written anywhere: JSON may hold halves of characters, which no encoding takes."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def _notice(

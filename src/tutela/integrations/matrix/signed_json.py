@@ -74,6 +74,11 @@ def at(value: object, *names: str) -> Any:
     return value
 
 
+def whole(text: str) -> str:
+    """Return text that can be written anywhere: JSON may hold halves of characters, which no encoding takes."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def encode_base64(data: bytes) -> str:
     """Return unpadded base64 of the standard alphabet."""
     return base64.b64encode(data).rstrip(b"=").decode()

@@ -6,9 +6,11 @@ import enum
 from dataclasses import dataclass, field
 
 from tutela.device.verdict import Verdict
+from tutela.integrations.matrix.franking import Franking
 from tutela.integrations.matrix.identities import SenderTrust
 from tutela.language import N_, Words
 from tutela.wire.manifest import Action
+from tutela.wire.report import MessageEvidence
 
 
 class Problem(enum.StrEnum):
@@ -62,6 +64,10 @@ class Message(TimelineEvent):
 
     own: bool
     trust: SenderTrust
+    franking: Franking = Franking.ABSENT
+    """Whether its sender committed to it: if not, it can be reported, but without proof."""
+    evidence: MessageEvidence | None = field(default=None, repr=False)
+    """What reporting it would take; ask `GuardedClient.evidence`, which has this account's own, too."""
 
     def caution(self, words: Words) -> str:
         """Return what to tell the user about the sender's device; empty when all is well."""
