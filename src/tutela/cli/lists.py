@@ -10,7 +10,7 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from tutela.cli import epochs, submissions
+from tutela.cli import epochs, hashing, submissions
 from tutela.cli.console import JSON, Group, answer, complain, now, say, show
 from tutela.cli.epochs import counts_of, facts_of
 from tutela.cli.submissions import LIST
@@ -34,14 +34,14 @@ def lists() -> None:
     \b
     A list is a plain folder that the provider and the authorities share, for instance in git.
       provider:   init, admit, build, trust-root
-      authority:  import, withdraw, sign, submit, then audit and approve each epoch
+      authority:  hash, import, withdraw, sign, submit, then audit and approve each epoch
       anybody:    status, vouches, audit
 
     `docs/lists.md` walks through all of it.
     """
 
 
-for command in (*submissions.COMMANDS, *epochs.COMMANDS):
+for command in (*hashing.COMMANDS, *submissions.COMMANDS, *epochs.COMMANDS):
     lists.add_command(command)
 
 
