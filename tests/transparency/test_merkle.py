@@ -19,6 +19,7 @@ from tutela.transparency.merkle import (
     consistency_proof,
     inclusion_proof,
     leaf_hash,
+    node_hash,
     tree_root,
     verify_consistency,
     verify_inclusion,
@@ -215,6 +216,20 @@ class TestInclusion:
             with pytest.raises(BadInclusion):
                 verify_inclusion(*lie)
 
+    @pytest.mark.parametrize(("index", "size"), [(0, 1), (1, 2), (4, 5), (3, 6)])
+    def test_a_larger_tree_is_not_a_smaller_one(self, index: int, size: int) -> None:
+        """One level more above the tree that the size allows, with the root to match."""
+        leaves, other = hashes(size), leaf_hash(b"other")
+        proof = (*inclusion_proof(tree_of(leaves).node, index, size), other)
+        for root in (node_hash(other, definition(leaves)), node_hash(definition(leaves), other)):
+            with pytest.raises(BadInclusion, match="too many"):
+                verify_inclusion(leaves[index], index, size, proof, root)
+
+    def test_bytes_do_not_move_from_one_hash_to_another(self) -> None:
+        left, right = hashes(2)
+        with pytest.raises(BadInclusion):
+            verify_inclusion(left + right[:1], 0, 2, (right[1:],), definition([left, right]))
+
     def test_an_empty_log_holds_nothing(self) -> None:
         with pytest.raises(BadInclusion):
             verify_inclusion(EMPTY_ROOT, 0, 0, (), EMPTY_ROOT)
@@ -284,6 +299,25 @@ class TestConsistency:
     def bad_news(old: int, root: bytes, proof: tuple[bytes, ...]) -> list[tuple[bytes, tuple[bytes, ...]]]:
         """Of an empty older log nothing is proved about the newer, but that its root is a hash."""
         return [(bad, proof) for bad in (*(flipped(root) if old else ()), b"", root[:-1], root + b"\x00")]
+
+    @pytest.mark.parametrize(("old", "new"), [(1, 2), (3, 5), (4, 6), (5, 8)])
+    def test_a_larger_tree_is_not_a_smaller_one(self, old: int, new: int) -> None:
+        leaves, other = hashes(new), leaf_hash(b"other")
+        old_root, new_root = definition(leaves[:old]), definition(leaves)
+        proof = (*consistency_proof(tree_of(leaves).node, old, new), other)
+        roots = [
+            (node_hash(other, old_root), node_hash(other, new_root)),
+            (old_root, node_hash(other, new_root)),
+            (old_root, node_hash(new_root, other)),
+        ]
+        for old_lie, new_lie in roots:
+            with pytest.raises(BadConsistency, match="too many"):
+                verify_consistency(old, old_lie, new, new_lie, proof)
+
+    def test_bytes_do_not_move_from_one_hash_to_another(self) -> None:
+        left, right = hashes(2)
+        with pytest.raises(BadConsistency):
+            verify_consistency(1, left + right[:1], 2, definition([left, right]), (right[1:],))
 
     def test_an_empty_log_has_one_root(self) -> None:
         verify_consistency(0, EMPTY_ROOT, 0, EMPTY_ROOT, ())

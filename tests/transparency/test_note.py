@@ -183,6 +183,20 @@ class TestNotes:
         with pytest.raises(MalformedNote):
             sign(TEXT, PETER, PETER)
 
+    @pytest.mark.parametrize(
+        "signature",
+        [
+            Signature("log.example", b"abc", b"x"),
+            Signature("log.example", b"abcde", b"x"),
+            Signature("log.example", b"abcd", b""),
+            Signature("log example", b"abcd", b"x"),
+            Signature("", b"abcd", b"x"),
+        ],
+    )
+    def test_a_line_that_names_no_key_is_not_written(self, signature: Signature) -> None:
+        with pytest.raises(MalformedNote):
+            Note(TEXT, (signature,))
+
     def test_notes_are_bounded(self) -> None:
         many = [Signature(f"key{number}", bytes(4), b"x") for number in range(note.NOTE_SIGNATURES + 1)]
         assert Note.decode(Note(TEXT, tuple(many[:-1])).encode()).signatures == tuple(many[:-1])

@@ -52,11 +52,11 @@ class Checkpoint:
             MalformedCheckpoint: it is none, has extension lines, or is written otherwise than `encode` would.
         """
         try:
-            origin, size, root, end = text.split("\n")
+            origin, size, root, _ = text.split("\n")
             made = cls(origin, int(size), base64.b64decode(root, validate=True))
         except ValueError as error:
             raise MalformedCheckpoint("a checkpoint is three lines: origin, size and root") from error
-        if end or made.encode() != text:
+        if made.encode() != text:
             raise MalformedCheckpoint("a checkpoint is not canonical")
         return made
 

@@ -10,17 +10,17 @@ them in memory, and a `Frontier` only those few on the right edge that the next 
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Final, TypeAlias
 
 from tutela.transparency.errors import BadConsistency, BadInclusion, MalformedTree, OutOfRange
 
 HASH_BYTES: Final = 32
 #: The root of the tree without leaves.
-EMPTY_ROOT: Final = hashlib.sha256().digest()
+EMPTY_ROOT: Final = sha256().digest()
 
 _LEAF: Final = b"\x00"
 _NODE: Final = b"\x01"
@@ -32,12 +32,12 @@ Nodes: TypeAlias = Callable[[int, int], bytes]
 
 def leaf_hash(data: bytes) -> bytes:
     """Return the hash of an entry."""
-    return hashlib.sha256(_LEAF + data).digest()
+    return sha256(_LEAF + data).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
     """Return the hash of a node from those of its two children."""
-    return hashlib.sha256(_NODE + left + right).digest()
+    return sha256(_NODE + left + right).digest()
 
 
 @dataclass(frozen=True)
@@ -125,14 +125,13 @@ class Tree:
         for level in itertools.count():
             below = self._levels[level]
             done = len(self._levels[level + 1]) if level + 1 < len(self._levels) else 0
-            starts = range(2 * done, len(below) - pair + 1, pair)
-            if not starts:
+            pairs = bytes(below[2 * done : len(below) // pair * pair])  # slices of bytes are made faster
+            if not pairs:
                 break
             if not done:
                 self._levels.append(bytearray())
-            self._levels[level + 1] += b"".join(
-                [hashlib.sha256(_NODE + below[at : at + pair]).digest() for at in starts]
-            )
+            starts = range(0, len(pairs), pair)
+            self._levels[level + 1] += b"".join([sha256(_NODE + pairs[at : at + pair]).digest() for at in starts])
 
     def node(self, level: int, index: int) -> bytes:
         """Return the root of a perfect subtree; this method is the tree's `Nodes`.

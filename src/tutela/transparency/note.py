@@ -148,7 +148,7 @@ class Note:
         except UnicodeDecodeError as error:
             raise MalformedNote("a note is UTF-8") from error
         text, blank, lines = content.rpartition("\n\n")
-        if not blank or not lines.endswith("\n"):
+        if not blank:
             raise MalformedNote("a note is a text, an empty line and signature lines")
         note = cls(text + "\n", tuple(_signature(line) for line in lines[:-1].split("\n")))
         if note.encode() != data:
