@@ -146,7 +146,13 @@ class Tree:
 
 
 def tree_root(nodes: Nodes, size: int) -> bytes:
-    """Return the root of the log's first `size` leaves."""
+    """Return the root of the log's first `size` leaves.
+
+    Raises:
+        OutOfRange: there is no such number of leaves.
+    """
+    if size < 0:
+        raise OutOfRange(f"no log has {size} leaves")
     return _subtree(nodes, 0, size) if size else EMPTY_ROOT
 
 
