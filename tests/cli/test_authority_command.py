@@ -92,6 +92,8 @@ def test_a_passphrase_file_that_is_not_there_is_wrong_usage() -> None:
 def test_what_cannot_describe_an_authority_is_wrong_usage(authority_id: str, name: str, jurisdiction: str) -> None:
     result = run("create", authority_id, "--name", name, "--jurisdiction", jurisdiction)
     assert result.exit_code == 2
+    assert "will not do" in result.output
+    assert "regex" not in result.output
     assert list(Path.cwd().iterdir()) == []
 
 

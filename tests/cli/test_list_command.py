@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 
 from harness.epochs import make_hashes
 from tutela.cli import console
@@ -114,11 +116,14 @@ def test_a_list_is_not_made_twice(made: None) -> None:
 def test_a_folder_without_a_list_is_told() -> None:
     message = refuse("status", code="workspace")
     assert message == "list holds no list"
+    result = run("list", "status", "--list", ".", exit_code=1)
+    assert "the current folder holds no list" in result.stderr
+    assert "tutela list init FOLDER" in result.stderr
 
 
 def test_what_describes_nobody_is_not_admitted(made: None) -> None:
     Path("zephyr.json").write_text("{}")
-    refuse("admit", "zephyr.json", code="workspace")
+    refuse("admit", "zephyr.json", code="key-file")
     refuse("admit", "aurora.json", code="already-there")
 
 
@@ -132,8 +137,12 @@ def test_bad_rows_refuse_the_whole_file_and_are_told_by_line(made: None) -> None
     assert "Line 4: the quality 5 is below the rule's minimum of 50" in result.stderr
     assert "2 of 3 rows cannot be used; nothing was imported" in result.stderr
     assert not Path("new.json").exists()
+    error = ask("import", "feed.csv", "--as", "aurora", "--out", "new.json", exit_code=1)["error"]
+    assert [row["line"] for row in error["bad_rows"]] == [3, 4]
     told = ask("import", "feed.csv", "--as", "aurora", "--skip-bad", "--out", "new.json")
     assert (told["items"], told["bad"], [row["line"] for row in told["bad_rows"]]) == (1, 2, [3, 4])
+    text = run("list", "import", "feed.csv", "--as", "aurora", "--skip-bad", "--out", "new.json").output
+    assert "2 rows with a mistake left out." in text
 
 
 def test_a_whole_export_may_be_imported_each_time(made: None) -> None:
@@ -155,6 +164,15 @@ def test_a_file_in_utf_16_is_told(made: None) -> None:
     assert "UTF-16" in refuse("import", "feed.csv", "--as", "aurora", "--out", "draft.json", code="feed")
 
 
+def test_what_is_no_text_is_told(made: None) -> None:
+    Image.new("RGB", (8, 8)).save("picture.jpg")
+    result = run("list", "import", "picture.jpg", "--as", "aurora", "--out", "draft.json", exit_code=1)
+    assert "this looks like a JPEG picture" in result.stderr
+    assert "tutela list hash" in result.stderr
+    Path("feed.csv").write_bytes(b"pdq,name with a \x00 in it\n")
+    assert "not a CSV text file" in refuse("import", "feed.csv", "--as", "aurora", "--out", "draft.json", code="feed")
+
+
 def test_the_quality_of_rows_without_one_can_be_given(made: None) -> None:
     vouch("aurora", f"pdq\n{C}\n", "--assume-quality", "77")
     assert '"quality":77' in Path("draft.json").read_text()
@@ -168,8 +186,45 @@ def test_an_authority_that_is_not_admitted_cannot_import(made: None) -> None:
 def test_another_authoritys_key_does_not_sign_for_it(made: None) -> None:
     Path("feed.csv").write_text(f"pdq\n{C}\n")
     ask("import", "feed.csv", "--as", "aurora", "--out", "draft.json")
-    ask("sign", "draft.json", "--key", "boreal.pem", "--out", "signed.json")
-    refuse("submit", "signed.json", code="submission-unsigned")
+    words = ("sign", "draft.json", "--out", "wrong.json", "--key")
+    assert "speaks for aurora, and the key boreal.pem is that of boreal" in refuse(
+        *words, "boreal.pem", code="unknown-authority"
+    )
+    run("authority", "create", "zephyr", "--name", "Zephyr", "--jurisdiction", "NZ")
+    assert "is not that of an authority of this list" in refuse(*words, "zephyr.pem", code="unknown-authority")
+    assert not Path("wrong.json").exists()
+
+
+def test_a_descriptor_in_the_place_of_a_key_is_told(made: None) -> None:
+    words = ("approve", "--key", "aurora.json")
+    assert "aurora.json is the public descriptor of aurora" in refuse(*words, code="key-file")
+    Path("aurora.json").write_text("neither")
+    Path("aurora.json").chmod(0o600)
+    assert "aurora.json: not a private key in PEM" in refuse(*words, code="key-file")
+
+
+def test_a_file_that_is_not_there_is_wrong_usage(made: None) -> None:
+    run("list", "approve", "--key", "none.pem", exit_code=2)
+    run("list", "sign", "draft.json", "--key", "none.pem", "--out", "signed.json", exit_code=2)
+    run("list", "sign", "none.json", "--key", "aurora.pem", "--out", "signed.json", exit_code=2)
+
+
+def test_what_is_signed_already_and_what_is_not_yet_are_told(made: None) -> None:
+    Path("feed.csv").write_text(f"pdq\n{C}\n")
+    ask("import", "feed.csv", "--as", "aurora", "--out", "draft.json")
+    assert "draft.json is not signed yet" in refuse("submit", "draft.json", code="submission-unsigned")
+    ask("sign", "draft.json", "--key", "aurora.pem", "--out", "signed.json")
+    words = ("sign", "signed.json", "--key", "aurora.pem", "--out", "again.json")
+    assert "signed.json is signed already" in refuse(*words, code="submission-unreadable")
+
+
+def test_a_draft_that_the_list_would_refuse_is_not_signed(made: None) -> None:
+    Path("feed.csv").write_text(f"pdq\n{C}\n")
+    ask("import", "feed.csv", "--as", "aurora", "--out", "draft.json")
+    words = ("sign", "draft.json", "--key", "aurora.pem", "--out", "signed.json")
+    ask(*words)
+    ask("submit", "signed.json")
+    refuse(*words, code="submission-replayed")
 
 
 def test_a_submission_to_one_list_is_not_taken_by_another(made: None) -> None:
@@ -177,7 +232,8 @@ def test_a_submission_to_one_list_is_not_taken_by_another(made: None) -> None:
     ask("admit", "aurora.json", "--list", "another")
     Path("feed.csv").write_text(f"pdq\n{C}\n")
     ask("import", "feed.csv", "--as", "aurora", "--out", "draft.json", "--list", "another")
-    ask("sign", "draft.json", "--key", "aurora.pem", "--out", "signed.json")
+    refuse("sign", "draft.json", "--key", "aurora.pem", "--out", "signed.json", code="other-list")
+    ask("sign", "draft.json", "--key", "aurora.pem", "--out", "signed.json", "--list", "another")
     assert "for the list of another.example" in refuse("submit", "signed.json", code="other-list")
     ask("submit", "signed.json", "--list", "another")
 
@@ -202,13 +258,14 @@ def test_withdrawals_come_from_the_command_line_or_a_file(made: None) -> None:
     told = ask("withdraw", "--from", "mistakes.txt", "--as", "boreal", "--out", "draft.json")
     assert told["withdrawn"] == 2
     hand_in("boreal")
-    assert ask("build")["items"] == {"agreed": 0, "attested": 0}
+    assert ask("build", "--again")["items"] == {"agreed": 0, "attested": 0}
 
 
 def test_withdrawing_what_does_not_stand_is_refused_at_once(made: None) -> None:
     refuse("withdraw", C, "--as", "aurora", "--out", "draft.json", code="not-vouched")
     refuse("withdraw", "zz", "--as", "aurora", "--out", "draft.json", code="submission-unreadable")
     refuse("withdraw", A, A, "--as", "aurora", "--out", "draft.json", code="duplicate")
+    assert "cannot withdraw" in refuse("withdraw", C, "--as", "aurora", "--out", "draft.json", code="not-vouched")
     run("list", "withdraw", "--as", "aurora", "--out", "draft.json", exit_code=2)
     assert '"withdrawn":[]' in Path("draft.json").read_text(), "the draft before stays"
 
@@ -349,10 +406,12 @@ def test_keys_rotate_yearly_and_at_once(made: None, monkeypatch: pytest.MonkeyPa
     assert ask("status")["epoch"]["key_is_due"] is True
     assert "Rotate it" in run("list", "status").stderr
     monkeypatch.setattr(Clock, "step", timedelta(hours=1))
+    ask("approve", "--key", "aurora.pem", "--accept-changes")
     rotated = ask("build", "--rotate-key", "--overlap-days", "7")
     current, old = rotated["keys"]
     assert current["retires"] is None
     assert old["retires"] > rotated["created"]
+    ask("approve", "--key", "aurora.pem", "--accept-changes")
     at_once = ask("build", "--compromised")
     assert [key["retires"] for key in at_once["keys"][1:]] == [at_once["created"]] * 2
 
@@ -365,13 +424,48 @@ def test_an_unsigned_epoch_is_built_again(made: None) -> None:
     refuse("build", "--again", code="build")
 
 
+def test_an_epoch_is_not_built_on_one_that_nobody_signed(made: None) -> None:
+    assert refuse("build", code="build") == "nobody has signed epoch 1 yet"
+    assert "tutela list build --again" in run("list", "build", exit_code=1).stderr
+    assert ask("build", "--again")["epoch"] == 1
+    ask("approve", "--key", "aurora.pem", "--accept-changes")
+    assert ask("build")["epoch"] == 2
+
+
+def test_an_epoch_that_lists_nothing_agreed_is_warned_of(made: None) -> None:
+    ask("init", "another", "--provider", "another.example")
+    (warning,) = ask("build", "--list", "another")["warnings"]
+    assert "nobody vouches for a hash yet" in warning
+    ask("withdraw", A, B, "--as", "boreal", "--out", "draft.json")
+    hand_in("boreal")
+    (warning,) = ask("build", "--again")["warnings"]
+    assert "of 2 hashes that somebody vouches for, none is vouched for by 2 authorities of 2 jurisdictions" in warning
+    assert "Warning: nothing is agreed" in run("list", "build", "--again").stderr
+
+
+def test_a_path_that_cannot_be_written_is_told_with_a_hint(made: None) -> None:
+    result = run("list", "trust-root", "--out", "none/root.json", exit_code=1)
+    assert "none/root.json: No such file or directory" in result.stderr
+    assert "Hint:" in result.stderr
+
+
+def test_an_error_of_the_system_is_told_without_a_traceback(made: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "iterdir", broken)
+    assert "Permission denied" in refuse("status", code="storage")
+
+
 def test_a_trust_root_starts_from_the_newest_signed_epoch(made: None) -> None:
     assert ask("trust-root", "--out", "root.json")["minimum_epoch"] == 0
+    assert "accepts any from the first on" in run("list", "trust-root", "--out", "root.json").output
     ask("approve", "--key", "aurora.pem", "--accept-changes")
     ask("approve", "--key", "boreal.pem", "--accept-changes")
     ask("build")
     assert ask("trust-root", "--out", "root.json")["minimum_epoch"] == 1
     assert json.loads(Path("root.json").read_text())["signatures"] == 2
+    assert "No epoch before number 1 is accepted" in run("list", "trust-root", "--out", "root.json").output
     refuse("trust-root", "--out", "root.json", "--signatures", "3", code="trust-root")
 
 

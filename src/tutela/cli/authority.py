@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
+from typing import Final
 
 import click
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from rich.markup import escape
 
 from tutela.cli.console import JSON, Group, answer, passphrase_of, say
 from tutela.lists import authority as keys
 from tutela.lists import files
-from tutela.lists.errors import AlreadyThere, BadKeyFile
+from tutela.lists.errors import AlreadyThere, BadKeyFile, ListError
 from tutela.wire import document, envelope, limits
 from tutela.wire.errors import WireError
-from tutela.wire.manifest import Authority
+from tutela.wire.manifest import Authority, AuthorityName
+from tutela.wire.submission import AuthorityId, Jurisdiction
 
 PASSPHRASE = click.option(
     "--passphrase-file",
@@ -23,6 +26,16 @@ PASSPHRASE = click.option(
     envvar="TUTELA_PASSPHRASE_FILE",
     help="A file whose first line is the key's passphrase.",
 )
+
+
+KEY = click.option(
+    "--key",
+    "key_path",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    help="The authority's secret key.",
+)
+_ID_RULE: Final = "an id has 1 to 63 characters (a-z, 0-9, dots and hyphens) and starts with a letter or a digit"
 
 
 @click.group(cls=Group)
@@ -63,12 +76,17 @@ def create(
       tutela authority create aurora --name "Aurora Hotline" --jurisdiction FI
       tutela authority create aurora --name "Aurora Hotline" --jurisdiction FI --encrypt
     """
+    for value, kind, rule in (
+        (authority_id, AuthorityId, _ID_RULE),
+        (name, AuthorityName, "the name has 1 to 120 characters"),
+        (jurisdiction, Jurisdiction, "the jurisdiction is a country's two capital letters in ISO 3166-1, such as FI"),
+    ):
+        try:
+            msgspec.convert(value, kind)
+        except msgspec.ValidationError as error:
+            raise click.UsageError(f"{value[:40]!r} will not do: {rule}") from error
     key = keys.key_of_seed(secrets.token_bytes(keys.SEED_BYTES))
     made = keys.describe(key, authority_id=authority_id, name=name, jurisdiction=jurisdiction)
-    try:
-        document.decode(document.encode(made), Authority, limit=limits.MANIFEST_BYTES)
-    except WireError as error:
-        raise click.UsageError(f"this cannot describe an authority: {error.message}") from error
     passphrase = passphrase_of(passphrase_file, encrypted=encrypt, confirm=True)
     if encrypt and not passphrase:
         raise click.UsageError("--encrypt asks for a passphrase: give --passphrase-file where nobody can type it")
@@ -114,9 +132,28 @@ def show(file: Path, passphrase_file: Path | None, as_json: bool) -> None:
 
 
 def open_key(path: Path, passphrase_file: Path | None) -> Ed25519PrivateKey:
-    """Return the signing key in a file, asking for its passphrase if it has one."""
+    """Return the signing key in a file, asking for its passphrase if it has one.
+
+    Raises:
+        BadKeyFile: it holds none, other users can read it, or the passphrase is missing or wrong.
+    """
+    _refuse_descriptor(path)
     pem = files.read_secret(path)
-    return keys.decode_key(pem, passphrase_of(passphrase_file, encrypted=keys.is_encrypted(pem)))
+    try:
+        return keys.decode_key(pem, passphrase_of(passphrase_file, encrypted=keys.is_encrypted(pem)))
+    except BadKeyFile as error:
+        raise BadKeyFile(f"{path}: {error.message}", hint=error.hint) from error
+
+
+def _refuse_descriptor(path: Path) -> None:
+    try:
+        described = read_descriptor(path)
+    except ListError:
+        return
+    raise BadKeyFile(
+        f"{path} is the public descriptor of {described.id}, not its secret key",
+        hint=f"give the file that begins with BEGIN PRIVATE KEY, perhaps {described.id}.pem",
+    )
 
 
 def read_descriptor(path: Path) -> Authority:

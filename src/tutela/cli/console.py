@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from tutela.errors import TutelaError
-from tutela.lists import times
+from tutela.lists import files, times
 
 JSON: Final = click.option("--json", "as_json", is_flag=True, help="Answer in JSON, also about errors.")
 
@@ -31,6 +32,11 @@ class Command(click.Command):
             return super().invoke(ctx)
         except TutelaError as error:
             tell_error(error, as_json=bool(ctx.params.get("as_json")))
+            raise click.exceptions.Exit(1) from error
+        except OSError as error:
+            if error.errno == errno.EPIPE or error.filename is None:
+                raise  # nobody reads on, which click knows to end quietly; or no file that a person could mend
+            tell_error(files.failed(Path(error.filename), error), as_json=bool(ctx.params.get("as_json")))
             raise click.exceptions.Exit(1) from error
 
 
@@ -46,10 +52,11 @@ class Group(click.Group):
             formatter.write_dl([(name, one.get_short_help_str(limit=1000)) for name, one in commands if one])
 
 
-def tell_error(error: TutelaError, *, as_json: bool) -> None:
-    """Say what went wrong and what to do about it."""
+def tell_error(error: TutelaError, *, as_json: bool, **more: object) -> None:
+    """Say what went wrong and what to do about it; `more` is for machines."""
     if as_json:
-        click.echo(json.dumps({"error": {"code": error.code, "message": error.message, "hint": error.hint}}))
+        told = {"code": error.code, "message": error.message, "hint": error.hint}
+        click.echo(json.dumps({"error": told | more}))
         return
     complain(f"[bold red]Error:[/] {escape(error.message)}")
     if error.hint:

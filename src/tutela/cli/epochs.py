@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -10,19 +11,20 @@ from typing import Any, Final
 import click
 from rich.markup import escape
 
-from tutela.cli.authority import PASSPHRASE, open_key, read_descriptor
+from tutela.cli.authority import KEY, PASSPHRASE, open_key, read_descriptor
 from tutela.cli.console import JSON, Command, answer, complain, count, now, progress, say
 from tutela.cli.submissions import LIST
 from tutela.lists import audit as auditing
 from tutela.lists import canonical, files, times
 from tutela.lists.audit import Audit, Held
 from tutela.lists.authority import check_descriptor
-from tutela.lists.errors import UnacceptedChanges, WorkspaceDamaged
+from tutela.lists.errors import BuildRefused, UnacceptedChanges, WorkspaceDamaged
 from tutela.lists.signing_record import SigningRecord
 from tutela.lists.workspace import Workspace
 from tutela.wire import envelope, limits
 from tutela.wire.errors import WireError
 from tutela.wire.manifest import Manifest
+from tutela.wire.submission import ListClass
 
 WORKERS = click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes to use.")
 EPOCH = click.argument("epoch", type=click.IntRange(1), required=False)
@@ -66,8 +68,11 @@ def build(
     """
     created = now()
     until = times.later(created, timedelta(days=overlap_days)) if rotate_key else None
+    workspace = Workspace.open(root)
+    if not again:
+        _refuse_unsigned(workspace)
     with progress("Evaluating", quiet=as_json) as told:
-        made = Workspace.open(root).build(
+        made = workspace.build(
             created=created,
             rotate_until=created if compromised else until,
             again=again,
@@ -75,14 +80,43 @@ def build(
             progress=told,
         )
     manifest = made.manifest
-    facts = facts_of(manifest) | {"download": sum(layer.entry.size for layer in made.built)}
+    warnings = list(_of_nothing_agreed(workspace, manifest))
+    facts = facts_of(manifest) | {"download": sum(layer.entry.size for layer in made.built), "warnings": warnings}
 
     def text() -> None:
+        for warning in warnings:
+            complain(f"[yellow]Warning:[/] {escape(warning)}")
         say(f"Epoch [bold]{manifest.epoch}[/] is built: {counts_of(manifest)}.")
         say(f"A device that holds the epoch before downloads {facts['download']:,} bytes.")
         say(f"Now the authorities audit and sign it: tutela list approve {manifest.epoch} --key KEY")
 
     answer(as_json, facts, text)
+
+
+def _refuse_unsigned(workspace: Workspace) -> None:
+    """Refuse to build on an epoch that nobody has signed: most who do meant to replace it."""
+    newest = next(reversed(workspace.epochs()), None)
+    if newest is not None and not workspace.epoch(newest).envelope().signatures:
+        raise BuildRefused(
+            f"nobody has signed epoch {newest} yet",
+            hint="replace it with: tutela list build --again. Or have it signed first (tutela list approve), "
+            "and take over what was signed elsewhere (tutela list collect)",
+        )
+
+
+def _of_nothing_agreed(workspace: Workspace, manifest: Manifest) -> Iterator[str]:
+    if any(one.items for one in manifest.lists if one.list_class is ListClass.AGREED):
+        return
+    vouched = {pdq for chain in workspace.chains() for pdq in chain.standing[ListClass.AGREED]}
+    rule = manifest.agreement
+    if vouched:
+        yield (
+            f"nothing is agreed: of {count(len(vouched), 'hash', 'hashes')} that somebody vouches for, none is vouched "
+            f"for by {rule.authorities} authorities of {rule.jurisdictions} jurisdictions. Who vouches for what: "
+            "tutela list vouches. Another authority vouches with: tutela list import, sign, submit"
+        )
+    else:
+        yield "nothing is agreed: nobody vouches for a hash yet. Authorities begin with: tutela list import"
 
 
 @click.command(cls=Command)
@@ -107,7 +141,7 @@ def audit(epoch: int | None, root: Path, workers: int, as_json: bool) -> None:
 
 @click.command(cls=Command)
 @EPOCH
-@click.option("--key", "key_path", type=click.Path(path_type=Path), required=True, help="The authority's secret key.")
+@KEY
 @click.option("--accept-changes", is_flag=True, help="Sign although the rule, policy, authorities or key change.")
 @click.option(
     "--descriptor",

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tutela.cli import epochs, hashing, submissions
+from tutela.cli.authority import read_descriptor
 from tutela.cli.console import JSON, Group, answer, complain, now, say, show
 from tutela.cli.epochs import counts_of, facts_of
 from tutela.cli.submissions import LIST
@@ -18,11 +19,8 @@ from tutela.lists import defaults, files, times
 from tutela.lists.acceptance import trusted_keys
 from tutela.lists.consistency import check_parameters, check_rule
 from tutela.lists.epoch import Settings
-from tutela.lists.errors import WorkspaceDamaged
 from tutela.lists.workspace import Workspace
-from tutela.wire import document, limits
-from tutela.wire.errors import WireError
-from tutela.wire.manifest import Agreement, Authority, Manifest
+from tutela.wire.manifest import Agreement, Manifest
 
 KEY_LIFE: Final = timedelta(days=365)
 
@@ -48,10 +46,16 @@ for command in (*hashing.COMMANDS, *submissions.COMMANDS, *epochs.COMMANDS):
 @lists.command()
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path), default=Path())
 @click.option("--provider", required=True, help="The provider's name: its domain, as devices know it.")
-@click.option("--authorities", type=int, default=defaults.AGREEMENT.authorities, show_default=True)
-@click.option("--jurisdictions", type=int, default=defaults.AGREEMENT.jurisdictions, show_default=True)
-@click.option("--distance", type=int, default=defaults.AGREEMENT.same_item_distance, show_default=True)
-@click.option("--minimum-quality", type=int, default=defaults.AGREEMENT.minimum_quality, show_default=True)
+@click.option("--authorities", type=click.IntRange(1, 64), default=defaults.AGREEMENT.authorities, show_default=True)
+@click.option(
+    "--jurisdictions", type=click.IntRange(1, 64), default=defaults.AGREEMENT.jurisdictions, show_default=True
+)
+@click.option(
+    "--distance", type=click.IntRange(0, 31), default=defaults.AGREEMENT.same_item_distance, show_default=True
+)
+@click.option(
+    "--minimum-quality", type=click.IntRange(0, 100), default=defaults.AGREEMENT.minimum_quality, show_default=True
+)
 @JSON
 def init(
     directory: Path,
@@ -79,11 +83,9 @@ def init(
         same_item_distance=distance,
         minimum_quality=minimum_quality,
     )
+    if not 1 <= len(provider) <= 255:
+        raise click.UsageError("a provider's name has 1 to 255 characters")
     settings = Settings(provider=provider, agreement=rule)
-    try:
-        document.decode(document.encode(settings), Settings, limit=limits.MANIFEST_BYTES)
-    except WireError as error:
-        raise click.UsageError(f"these settings are not possible: {error.message}") from error
     check_rule(rule)
     check_parameters(settings.parameters)
     Workspace.create(directory, settings)
@@ -105,13 +107,7 @@ def admit(descriptor: Path, root: Path, as_json: bool) -> None:
     Example:
       tutela list admit aurora.json --list family.example
     """
-    data = files.read(descriptor, limit=limits.MANIFEST_BYTES)
-    try:
-        authority = document.decode(data, Authority, limit=limits.MANIFEST_BYTES, canonical=False)
-    except WireError as error:
-        raise WorkspaceDamaged(
-            f"{descriptor} describes no authority: {error.message}", hint="make one with: tutela authority create"
-        ) from error
+    authority = read_descriptor(descriptor)
     Workspace.open(root).admit(authority)
     answer(
         as_json,
@@ -137,13 +133,31 @@ def trust_root(
       tutela list trust-root --out trust-root.json --list family.example
     """
     workspace = Workspace.open(root)
-    signed = (one for one in reversed(workspace.epochs()) if len(workspace.signers(one)) >= signatures)
+    signed = (one for one in reversed(workspace.epochs()) if _bears(workspace, one, signatures, jurisdictions))
     oldest = minimum_epoch if minimum_epoch is not None else next(signed, 0)
     made = workspace.trust_root(signatures=signatures, jurisdictions=jurisdictions, minimum_epoch=oldest)
     trusted_keys(made)
     files.write(out, files.pretty(made))
     facts = {"trust_root": str(out), "authorities": [one.id for one in made.authorities], "minimum_epoch": oldest}
-    answer(as_json, facts, lambda: say(f"The trust root is in [bold]{escape(str(out))}[/]."))
+
+    def text() -> None:
+        say(f"The trust root is in [bold]{escape(str(out))}[/].")
+        say(
+            f"It asks for {signatures} of these, from {jurisdictions} jurisdictions: "
+            f"{', '.join(f'{one.id} ({one.jurisdiction})' for one in made.authorities)}."
+        )
+        if oldest:
+            say(f"No epoch before number {oldest} is accepted.")
+        else:
+            say("No epoch bears enough signatures yet, so it accepts any from the first on.")
+
+    answer(as_json, facts, text)
+
+
+def _bears(workspace: Workspace, epoch: int, signatures: int, jurisdictions: int) -> bool:
+    """Tell whether a trust root that asks for so many would accept an epoch."""
+    signers = workspace.signers(epoch)
+    return len(signers) >= signatures and len({one.jurisdiction for one in signers}) >= jurisdictions
 
 
 @lists.command()

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import click
 from rich.markup import escape
 from rich.table import Table
 
-from tutela.cli.authority import PASSPHRASE, open_key
-from tutela.cli.console import JSON, Command, answer, complain, count, now, say, show
+from tutela.cli.authority import KEY, PASSPHRASE, open_key
+from tutela.cli.console import JSON, Command, answer, complain, count, now, say, show, tell_error
 from tutela.lists import agreement, feed, files, submission
-from tutela.lists.errors import UnreadableFeed, UnreadableSubmission
+from tutela.lists.errors import UnknownAuthority, UnreadableFeed, UnreadableSubmission, UnsignedSubmission
 from tutela.lists.workspace import Workspace
 from tutela.matching.shield import scheme_of
+from tutela.signals.image import UnknownFormat, sniff
 from tutela.wire import document, envelope, limits
 from tutela.wire.errors import WireError
 from tutela.wire.manifest import Agreement
@@ -35,7 +37,7 @@ ATTESTED = click.option("--attested", is_flag=True, help="A feed that states who
 OUT = click.option("--out", type=click.Path(path_type=Path), required=True, help="Where the unsigned submission goes.")
 FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
-
+_HASH: Final = re.compile(r"[0-9a-f]{64}")
 _COUNTED: Final = (
     ("of_another_type", "of another type than PDQ left out"),
     ("standing", "with a hash that already stands passed over"),
@@ -87,6 +89,7 @@ def import_(
     counts = dict.fromkeys(("rows", "bad", *(name for name, _ in _COUNTED)), 0)
     bad: list[dict[str, Any]] = []
     with file.open("rb") as opened:
+        _refuse_picture(file, opened)
         for row in feed.rows(opened, list_class=list_class, assumed_quality=assumed, minimum_quality=minimum):
             counts["rows"] += 1
             if isinstance(row, feed.BadRow):
@@ -107,19 +110,24 @@ def import_(
                 counts["without_quality"] += row.assumed
                 items[row.item.pdq] = row.item
     if counts["bad"] and not skip_bad:
-        raise UnreadableFeed(
+        refused = UnreadableFeed(
             f"{counts['bad']} of {count(counts['rows'], 'row')} cannot be used; nothing was imported",
             hint="correct them, or leave them out with --skip-bad",
         )
+        tell_error(refused, as_json=as_json, bad_rows=bad)
+        raise click.exceptions.Exit(1)
     if not items:
-        raise UnreadableFeed(f"nothing new to vouch for among {counts['rows']} rows")
+        raise UnreadableFeed(
+            f"{file} holds nothing new to vouch for ({count(counts['rows'], 'row')})",
+            hint=f"what {authority_id} vouches for already is passed over; see: tutela list status",
+        )
     made = chain.next(created=now(), list_class=list_class, vouched=items.values())
     files.write(out, document.encode(made))
     facts = {"draft": str(out), "number": made.number, "items": len(items), "bad_rows": bad} | counts
 
     def text() -> None:
         say(f"{escape(str(out))} is submission {made.number} of {authority_id}: {count(len(items), 'hash', 'hashes')}.")
-        for name, sentence in (("bad", "that is bad left out"), *_COUNTED):
+        for name, sentence in (("bad", "with a mistake left out"), *_COUNTED):
             if counts[name]:
                 say(f"{count(counts[name], 'row')} {sentence.format(assumed=assumed)}.")
         say(f"Sign it with: tutela list sign {escape(str(out))} --key KEY")
@@ -162,39 +170,51 @@ def withdraw(
     list_class = ListClass.ATTESTED if attested else ListClass.AGREED
     chain = Workspace.open(root).chain(authority_id)
     wanted = [name.strip().lower() for name in named]
+    for name in wanted:
+        if not _HASH.fullmatch(name):
+            raise UnreadableSubmission(
+                f"{name[:80]!r} is not a PDQ hash of 64 hexadecimal digits",
+                hint="see the hashes with: tutela list vouches",
+            )
     made = chain.next(created=now(), list_class=list_class, withdrawn=wanted)
     # Refused here already, not only when it is submitted.
     submission.check(chain, made)
     files.write(out, document.encode(made))
     facts = {"draft": str(out), "number": made.number, "withdrawn": len(wanted)}
-    answer(
-        as_json,
-        facts,
-        lambda: say(
-            f"{escape(str(out))} is submission {made.number} of {authority_id}: {count(len(wanted), 'withdrawal')}."
-        ),
-    )
+
+    def text() -> None:
+        hashes = count(len(wanted), "hash", "hashes")
+        say(f"{escape(str(out))} is submission {made.number} of {authority_id}, which withdraws {hashes}.")
+        say(f"Sign it with: tutela list sign {escape(str(out))} --key KEY")
+
+    answer(as_json, facts, text)
 
 
 @click.command(cls=Command)
 @FILE
-@click.option("--key", "key_path", type=click.Path(path_type=Path), required=True, help="The authority's secret key.")
+@KEY
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Where the signed submission goes.")
+@LIST
 @PASSPHRASE
 @JSON
-def sign(file: Path, key_path: Path, out: Path, passphrase_file: Path | None, as_json: bool) -> None:
-    """Sign a submission.
+def sign(file: Path, key_path: Path, out: Path, root: Path, passphrase_file: Path | None, as_json: bool) -> None:
+    """Sign a submission, with the key of the authority that it speaks for, if the list would take it.
 
     \b
     Example:
-      tutela list sign draft.json --key aurora.pem --out submission.json
+      tutela list sign draft.json --key aurora.pem --out submission.json --list family.example
     """
-    data = files.read(file, limit=limits.ENVELOPE_BYTES)
-    try:
-        made = document.decode(data.rstrip(b"\n"), Submission, limit=limits.ENVELOPE_BYTES)
-    except WireError as error:
-        raise UnreadableSubmission(f"{file}: {error.message}", hint="make it with: tutela list import") from error
+    workspace = Workspace.open(root)
     key = open_key(key_path, passphrase_file)
+    signer = workspace.member(key)
+    made = _draft(file)
+    if made.authority != signer.id:
+        raise UnknownAuthority(
+            f"{file} speaks for {made.authority}, and the key {key_path} is that of {signer.id}",
+            hint=f"sign with the key of {made.authority}, or import again with --as {signer.id}",
+        )
+    submission.check(workspace.chain(signer.id), made)
+    submission.check_quality(made, workspace.settings.agreement)
     signed = submission.seal(made, key)
     files.write(out, envelope.encode(signed) + b"\n")
     facts = {
@@ -207,7 +227,7 @@ def sign(file: Path, key_path: Path, out: Path, passphrase_file: Path | None, as
 
     def text() -> None:
         say(
-            f"Signed: submission {made.number} of {made.authority} ({made.list_class}), "
+            f"Signed by {escape(signer.name)}: submission {made.number} of {made.authority} ({made.list_class}), "
             f"{len(made.vouched):,} vouched for, {len(made.withdrawn):,} withdrawn."
         )
         say(f"Hand it in with: tutela list submit {escape(str(out))}")
@@ -226,11 +246,16 @@ def submit(file: Path, root: Path, as_json: bool) -> None:
     Example:
       tutela list submit submission.json --list family.example
     """
+    data = files.read(file, limit=limits.ENVELOPE_BYTES)
     try:
-        signed = envelope.decode(files.read(file, limit=limits.ENVELOPE_BYTES))
+        signed = envelope.decode(data)
     except WireError as error:
+        if _reads(_decode_draft, data):
+            raise UnsignedSubmission(
+                f"{file} is not signed yet", hint=f"sign it first: tutela list sign {file} --key KEY --out FILE"
+            ) from error
         raise UnreadableSubmission(
-            f"{file}: {error.message}", hint="sign the submission first: tutela list sign"
+            f"{file} is no submission: {error.message}", hint="make one with: tutela list import, then sign it"
         ) from error
     chain = Workspace.open(root).submit(signed)
     assert chain.head is not None
@@ -258,7 +283,7 @@ def vouches(pdq: str | None, root: Path, as_json: bool) -> None:
       tutela list vouches HASH --list family.example
     """
     wanted = pdq.strip().lower() if pdq is not None else None
-    if wanted is not None and not re.fullmatch(r"[0-9a-f]{64}", wanted):
+    if wanted is not None and not _HASH.fullmatch(wanted):
         raise click.UsageError(f"{wanted[:80]!r} is not a PDQ hash of 64 hexadecimal digits")
     workspace = Workspace.open(root)
     chains = workspace.chains()
@@ -330,6 +355,45 @@ def _tell_hash(
         say(f"listed             {f'yes, as {listed}' if listed else 'no'}")
 
     answer(as_json, facts, text)
+
+
+def _draft(path: Path) -> Submission:
+    data = files.read(path, limit=limits.ENVELOPE_BYTES)
+    try:
+        return _decode_draft(data)
+    except WireError as error:
+        if _reads(envelope.decode, data):
+            raise UnreadableSubmission(
+                f"{path} is signed already", hint=f"hand it in with: tutela list submit {path}"
+            ) from error
+        raise UnreadableSubmission(
+            f"{path} is no draft of a submission: {error.message}", hint="make one with: tutela list import"
+        ) from error
+
+
+def _decode_draft(data: bytes) -> Submission:
+    return document.decode(data.rstrip(b"\n"), Submission, limit=limits.ENVELOPE_BYTES)
+
+
+def _reads(decode: Callable[[bytes], object], data: bytes) -> bool:
+    try:
+        decode(data)
+    except WireError:
+        return False
+    return True
+
+
+def _refuse_picture(path: Path, opened: BinaryIO) -> None:
+    """Tell whoever imports a picture what to do instead, and leave the file as it was."""
+    try:
+        kind = sniff(opened.read(64))
+    except UnknownFormat:
+        opened.seek(0)
+        return
+    raise UnreadableFeed(
+        f"{path} is not a CSV text file; this looks like a {kind.value} picture",
+        hint="to hash pictures: tutela list hash",
+    )
 
 
 def _lines(path: Path) -> list[str]:

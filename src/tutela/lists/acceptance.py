@@ -21,6 +21,8 @@ The public log with independent witnesses is what will show it.
 
 from __future__ import annotations
 
+from typing import Final
+
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from tutela.lists import canonical, errors
@@ -31,6 +33,11 @@ from tutela.wire import document, limits
 from tutela.wire.envelope import Envelope, key_id, verify
 from tutela.wire.errors import BadSignature, WireError
 from tutela.wire.manifest import MANIFEST_TYPE, Authority, Manifest, SegmentEntry, TrustRoot
+
+_MORE_SIGNATURES: Final = (
+    "have more authorities audit and sign it (tutela list approve), "
+    "and take over what they signed elsewhere (tutela list collect)"
+)
 
 
 def accept(envelope: Envelope, root: TrustRoot, *, last: Manifest | None) -> Manifest:
@@ -87,7 +94,8 @@ def trusted_keys(root: TrustRoot) -> dict[str, tuple[Ed25519PublicKey, Authority
     if len(ids) < root.signatures or len(jurisdictions) < root.jurisdictions:
         raise errors.BadTrustRoot(
             f"the trust root asks for {root.signatures} authorities of {root.jurisdictions} jurisdictions "
-            f"and names {len(ids)} of {len(jurisdictions)}"
+            f"and names {len(ids)} of {len(jurisdictions)}",
+            hint="admit more authorities (tutela list admit), or ask for fewer: no less than 2 of 2 will do",
         )
     return by_key
 
@@ -107,13 +115,17 @@ def check_segment(entry: SegmentEntry, data: bytes) -> None:
 
 def _check_signers(signers: list[Authority], root: TrustRoot) -> None:
     if len(signers) < root.signatures:
+        who = ", ".join(sorted(one.id for one in signers)) or "nobody"
         raise errors.TooFewSignatures(
-            f"{len(signers)} authorities that this device trusts signed the epoch; {root.signatures} are needed"
+            f"of the authorities that are trusted here, {who} signed the epoch; {root.signatures} are needed",
+            hint=_MORE_SIGNATURES,
         )
     jurisdictions = {authority.jurisdiction for authority in signers}
     if len(jurisdictions) < root.jurisdictions:
         raise errors.TooFewJurisdictions(
-            f"the epoch is signed from {len(jurisdictions)} jurisdictions; {root.jurisdictions} are needed"
+            f"the epoch is signed from {', '.join(sorted(jurisdictions))} alone; "
+            f"{root.jurisdictions} jurisdictions are needed",
+            hint=_MORE_SIGNATURES,
         )
 
 

@@ -182,11 +182,13 @@ def _chains_of(manifest: Manifest, held: Held) -> tuple[list[Chain], tuple[str, 
         number = head.number if head else 0
         if number < before.get(authority.id, 0):
             raise errors.SubmissionsDropped(
-                f"the epoch before rested on {before[authority.id]} submissions of {authority.id}, this one on {number}"
+                f"the epoch before rested on the submissions of {authority.id} up to number {before[authority.id]}, "
+                f"this one up to {number}"
             )
         if number > len(mine):
             raise errors.SubmissionsUnknown(
-                f"the epoch rests on {number} submissions of {authority.id}; {len(mine)} are held here",
+                f"the epoch rests on the submissions of {authority.id} up to number {number}; "
+                f"those held here end with {len(mine)}",
                 hint="fetch the missing submissions and audit again",
             )
         chain = submission.replay(Chain(authority, manifest.provider), mine[:number])
@@ -229,7 +231,9 @@ def _list_difference(
             )
         return errors.UnvouchedItem(f"the hash {item} is in the {list_class} list, but no submission puts it there")
     missing = sorted(expected - items)
-    return errors.MissingItem(f"the {list_class} list lacks {len(missing)} hashes that the rule lists: {missing[0]} …")
+    return errors.MissingItem(
+        f"the {list_class} list lacks what the rule lists ({len(missing)} in all): {missing[0]} …"
+    )
 
 
 def _check_keys(manifest: Manifest, before: Sequence[OprfKey]) -> None:
@@ -258,7 +262,7 @@ def _check_layers(
     )
     if len(layers) != len(manifest.segments):
         raise errors.ScheduleViolated(
-            f"the epoch has {len(manifest.segments)} layers; {len(layers)} follow from the epoch before"
+            f"the number of layers is {len(manifest.segments)}; from the epoch before follow {len(layers)}"
         )
     for layer, entry in zip(layers, manifest.segments, strict=True):
         if layer in before and entry != before[layer]:

@@ -102,11 +102,13 @@ def _lines(file: BinaryIO) -> Iterator[str]:
     while line := file.readline(LINE_BYTES):
         number += 1
         if number == 1:
-            if line.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in line:
+            if line.startswith((b"\xff\xfe", b"\xfe\xff")) or 3 * line.count(0) > len(line):
                 raise UnreadableFeed(
                     "the file is UTF-16, not UTF-8",
                     hint='save it as "CSV UTF-8", or: iconv -f UTF-16 -t UTF-8 in.csv > out.csv',
                 )
+            if b"\x00" in line:
+                raise UnreadableFeed("the file is not a CSV text file", hint="export the hashes as CSV, in UTF-8")
             line = line.removeprefix(b"\xef\xbb\xbf")
         if len(line) >= LINE_BYTES and not line.endswith(b"\n"):
             raise UnreadableFeed(f"line {number} is longer than {LINE_BYTES} bytes: this is no CSV file of hashes")

@@ -218,7 +218,8 @@ def _apply(standing: dict[str, Item], submission: Submission) -> None:
     for pdq in submission.withdrawn:
         if standing.pop(pdq, None) is None:
             raise errors.NotVouched(
-                f"{submission.authority} withdraws {pdq}, for which it does not vouch as {submission.list_class}"
+                f"{submission.authority} cannot withdraw {pdq}: it does not vouch for it as {submission.list_class}",
+                hint="see `tutela list vouches HASH`; items of a feed are withdrawn with --attested",
             )
     for item in submission.vouched:
         if item.pdq in standing:

@@ -75,7 +75,11 @@ class Workspace:
         """
         path = root / _SETTINGS
         if not path.is_file():
-            raise errors.WorkspaceDamaged(f"{root} holds no list", hint="make one with: tutela list init")
+            raise errors.WorkspaceDamaged(
+                f"{'the current folder' if root == Path() else root} holds no list",
+                hint="name the list's folder with --list or TUTELA_LIST; "
+                "a new one is made with: tutela list init FOLDER --provider NAME",
+            )
         return cls(root, _document(path, Settings))
 
     def authorities(self) -> tuple[Authority, ...]:
@@ -99,7 +103,7 @@ class Workspace:
                 return authority
         raise errors.UnknownAuthority(
             f"{authority_id} is not an authority of this list",
-            hint="admit it with: tutela list admit DESCRIPTOR",
+            hint="check the spelling; the provider admits one with: tutela list admit DESCRIPTOR",
         )
 
     def member(self, key: Ed25519PrivateKey) -> Authority:

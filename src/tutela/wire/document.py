@@ -6,13 +6,15 @@ Encoding: UTF-8, keys sorted, no white space, integers but no floats. For such d
 
 from __future__ import annotations
 
-from typing import TypeVar
+import re
+from typing import Final, TypeVar
 
 import msgspec
 
 from tutela.wire.errors import MalformedMessage, OversizedMessage
 
 T = TypeVar("T")
+_REGEX: Final = re.compile(r"matching regex '.*?'(?= - at|$)")
 
 
 class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -36,7 +38,8 @@ def decode(data: bytes, kind: type[T], *, limit: int, canonical: bool = True) ->
     try:
         document = msgspec.json.decode(data, type=kind)
     except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedMessage(f"not a valid {kind.__name__.lower()}: {error}") from error
+        what = _REGEX.sub("of another form", str(error))
+        raise MalformedMessage(f"not a valid {kind.__name__.lower()}: {what}") from error
     if canonical and msgspec.json.encode(document, order="sorted") != data:
         raise MalformedMessage(f"not the canonical encoding of a {kind.__name__.lower()}")
     return document

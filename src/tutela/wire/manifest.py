@@ -17,6 +17,7 @@ from tutela.wire.submission import AuthorityId, Count, Hex32, Jurisdiction, List
 MANIFEST_TYPE: Final = "application/vnd.tutela.manifest.v1+json"
 
 KeyId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{16}\Z")]
+AuthorityName = Annotated[str, msgspec.Meta(min_length=1, max_length=120)]
 Small = Annotated[int, msgspec.Meta(ge=1, le=1 << 16)]
 
 
@@ -119,7 +120,7 @@ class Authority(Document, frozen=True):
     """A list authority, as the provider admits it and as a trust root knows it."""
 
     id: AuthorityId
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=120)]
+    name: AuthorityName
     jurisdiction: Jurisdiction
     public_key: Hex32
 
