@@ -374,6 +374,7 @@ async def test_a_new_epoch_downloads_only_what_is_new(device: Device):
         )  # fmt: skip
         device.stage.provider.publish(second.envelope, second.segments)
         before = len([r for r in device.stage.records if "segments" in (r.route or "")])
+        (device.folder / "segments" / ".killed.seg.0123abcd.part").write_bytes(b"half")
         await guard.update()
         fetched = len([r for r in device.stage.records if "segments" in (r.route or "")]) - before
         new = {s.digest for s in second.manifest.segments} - {s.digest for s in device.stage.epoch.manifest.segments}
@@ -596,11 +597,11 @@ async def test_a_full_disk_keeps_the_epoch_before(device: Device, monkeypatch: p
         second = epoch_of(LISTED, ORDINARY, previous=device.stage.epoch, created="2026-01-06T06:00:00Z")
         device.stage.provider.publish(second.envelope, second.segments)
 
-        def full(*_: object) -> None:
+        def full(*_: object, **__: object) -> None:
             raise OSError(28, "No space left on device")
 
         with monkeypatch.context() as patch:
-            patch.setattr("tutela.device.epochs.write_atomically", full)
+            patch.setattr("tutela.device.epochs.durable.replace", full)
             with pytest.raises(DeviceError, match="No space"):
                 await guard.update()
         assert guard.epoch is not None

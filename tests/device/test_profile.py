@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tutela.device.errors import DamagedProfile, DeviceError, ProfileInUse, WrongProfileKey
-from tutela.device.profile import Profile, write_atomically
+from tutela.device.profile import Profile
 
 KEY = bytes(range(32))
 
@@ -119,15 +119,22 @@ def test_keys_for_different_purposes_differ(tmp_path: Path):
         assert len({profile.derive(p) for p in ("records", "nio", "other")} | {KEY}) == 4
 
 
-def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    path = tmp_path / "file"
-    write_atomically(path, b"old")
-
+def test_a_full_disk_leaves_the_old_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
-        write_atomically(path, b"new")
-    assert path.read_bytes() == b"old"
-    assert [f.name for f in tmp_path.iterdir()] == ["file"]
+    with Profile(tmp_path, KEY) as profile:
+        profile.write("epoch", b"old")
+        before = {file.name for file in tmp_path.iterdir()}
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space"):
+            profile.write("epoch", b"new")
+        assert profile.read("epoch") == b"old"
+        assert {file.name for file in tmp_path.iterdir()} == before
+
+
+def test_what_a_killed_writer_left_is_swept(tmp_path: Path):
+    Profile(tmp_path, KEY).close()
+    (tmp_path / ".epoch.sealed.0123abcd.part").write_bytes(b"half")
+    with Profile(tmp_path, KEY):
+        assert not list(tmp_path.glob(".*"))

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tutela import durable
 from tutela.lists import files
 from tutela.lists.errors import AlreadyThere, BadKeyFile, StorageFailed
 
@@ -220,7 +221,7 @@ def test_a_killed_process_leaves_no_lock_and_nothing_that_sweeping_does_not_remo
         ended = subprocess.run([sys.executable, "-c", program, root, str(calls)], check=False)
         assert ended.returncode == -9
         with files.exclusively(root):
-            files.sweep(root)
+            durable.sweep(root)
         if (root / "1").exists():
             assert names(root / "1") == {"manifest", "layers", "layers/a"}
         assert names(root) - {f"1/{name}" for name in ("manifest", "layers", "layers/a")} <= {".lock", "1"}

@@ -15,12 +15,13 @@ from typing import Any, Final
 import click
 from rich.markup import escape
 
+from tutela import durable
 from tutela.cli.console import JSON, Command, Group, answer, say
 from tutela.device.client import SignInCallback
 from tutela.device.guard import Guard
 from tutela.device.openid import matrix_sign_in
 from tutela.device.picture_file import read_picture
-from tutela.device.profile import KEY_BYTES, write_atomically
+from tutela.device.profile import KEY_BYTES
 from tutela.device.rpc import MAX_LINE, RpcServer
 from tutela.device.trust import load_trust_root
 from tutela.device.verdict import Outcome, Verdict
@@ -65,7 +66,7 @@ def key(file: Path, as_json: bool) -> None:
     if file.exists():
         raise TutelaError(f"{file} exists already", hint="Choose another name; a profile opens only with its own key.")
     try:
-        write_atomically(file, secrets.token_bytes(KEY_BYTES))
+        durable.replace(file, secrets.token_bytes(KEY_BYTES), mode=durable.SECRET)
     except OSError as error:
         raise TutelaError(f"{file} cannot be written: {error.strerror}") from error
     answer(as_json, {"key": str(file)}, lambda: say(f"Wrote {file}. Keep it as secret as what it protects."))

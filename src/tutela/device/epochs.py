@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tutela import durable
 from tutela.device.errors import DamagedProfile, UntrustedAnswer
-from tutela.device.profile import Profile, write_atomically
+from tutela.device.profile import Profile
 from tutela.lists import acceptance
 from tutela.lists.errors import ListError
 from tutela.matching.shield import Layer
@@ -83,11 +84,12 @@ class EpochStore:
         manifest = acceptance.accept(envelope.decode(data), self._root, last=self.last)
         self._folder.mkdir(exist_ok=True)
         self._check_folder()
+        durable.sweep(self._folder)
         for entry in manifest.segments:
             if not self._has(entry):
                 content = await fetch(entry)
                 _verify(entry, content)
-                write_atomically(self._path(entry.digest), content)
+                durable.replace(self._path(entry.digest), content, mode=durable.SECRET)
         epoch = Epoch(manifest, tuple(self._layer(entry) for entry in manifest.segments))
         self._profile.write(_RECORD, data)
         self.last = manifest

@@ -7,11 +7,9 @@ public and verified by its digest (filter segments) is stored as it is. Every wr
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import secrets
-import tempfile
 from pathlib import Path
 from typing import Final, Self
 
@@ -20,6 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from tutela import durable
 from tutela.device.errors import DamagedProfile, DeviceError, ProfileInUse, WrongProfileKey
 
 KEY_BYTES: Final = 32
@@ -50,7 +49,7 @@ class Profile:
             raise DeviceError(f"the profile {folder} cannot be made: {error.strerror}") from error
         self._lock = self._take_lock()
         try:
-            self._check_key()
+            self._make_ready()
         except BaseException:
             self.close()
             raise
@@ -84,7 +83,8 @@ class Profile:
     def write(self, name: str, data: bytes) -> None:
         """Replace the record `name`, all or nothing."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        write_atomically(self._path(name), nonce + self._aead.encrypt(nonce, data, name.encode()))
+        sealed = nonce + self._aead.encrypt(nonce, data, name.encode())
+        durable.replace(self._path(name), sealed, mode=durable.SECRET)
 
     def delete(self, name: str) -> None:
         """Forget the record `name`."""
@@ -107,8 +107,9 @@ class Profile:
             raise DeviceError(f"{name!r} cannot name a record")
         return self.folder / f"{name}.sealed"
 
-    def _check_key(self) -> None:
+    def _make_ready(self) -> None:
         try:
+            durable.sweep(self.folder)
             if self.read(_CHECK) is None:
                 self.write(_CHECK, b"tutela profile 1")
         except DamagedProfile as error:
@@ -133,18 +134,3 @@ class Profile:
                 f"the profile {self.folder} is open in another process", hint="Close the other one first."
             ) from error
         return handle
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write `data` to `path` so that a reader, or a crash, sees the old file or the new one, never a part."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            Path(temporary).unlink()
-        raise

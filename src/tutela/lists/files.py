@@ -1,4 +1,4 @@
-"""Writing files so that a killed process or a full disk leaves the old file or the new one, never half of one."""
+"""The files of a list: written whole or not at all (`tutela.durable`), read within limits, every failure told."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import secrets
 import shutil
 import stat
 from collections.abc import Iterator, Mapping
@@ -15,12 +14,13 @@ from typing import Final
 
 import msgspec
 
+from tutela import durable
+from tutela.durable import part_of, sync_folder, write_synced
 from tutela.lists.errors import AlreadyThere, BadKeyFile, StorageFailed
 from tutela.wire import document
 
-PUBLIC: Final = 0o644
-SECRET: Final = 0o600
-_PART: Final = ".part"
+PUBLIC: Final = durable.PUBLIC
+SECRET: Final = durable.SECRET
 
 
 def write(path: Path, data: bytes, *, mode: int = PUBLIC) -> None:
@@ -29,14 +29,8 @@ def write(path: Path, data: bytes, *, mode: int = PUBLIC) -> None:
     Raises:
         StorageFailed: it could not be written; what was there stays.
     """
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_PART}")
     try:
-        try:
-            _write_synced(part, data, mode)
-            part.replace(path)
-            _sync_folder(path.parent)
-        finally:
-            part.unlink(missing_ok=True)
+        durable.replace(path, data, mode=mode)
     except OSError as error:
         raise failed(path, error) from error
 
@@ -48,12 +42,12 @@ def create(path: Path, data: bytes, *, mode: int = PUBLIC) -> None:
         AlreadyThere: something is there.
         StorageFailed: it could not be written; nothing is left of it.
     """
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_PART}")
+    part = part_of(path)
     try:
         try:
-            _write_synced(part, data, mode)
+            write_synced(part, data, mode)
             _move_to_free_name(part, path)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         finally:
             part.unlink(missing_ok=True)
     except FileExistsError as error:
@@ -121,7 +115,7 @@ def create_folder(path: Path, contents: Mapping[str, bytes | Path]) -> None:
         AlreadyThere: the folder is there.
         StorageFailed: it could not be written; nothing is left of it.
     """
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_PART}")
+    part = part_of(path)
     try:
         try:
             part.mkdir(parents=True)
@@ -129,15 +123,15 @@ def create_folder(path: Path, contents: Mapping[str, bytes | Path]) -> None:
                 target = part / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 if isinstance(content, bytes):
-                    _write_synced(target, content, PUBLIC)
+                    write_synced(target, content, PUBLIC)
                 else:
                     _link_or_copy(content, target)
             for folder in [part, *(one for one in part.rglob("*") if one.is_dir())]:
-                _sync_folder(folder)
+                sync_folder(folder)
             if path.exists():
                 raise AlreadyThere(f"{path} is there already")
             part.rename(path)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         finally:
             shutil.rmtree(part, ignore_errors=True)
     except OSError as error:
@@ -150,10 +144,10 @@ def remove_folder(path: Path) -> None:
     Raises:
         StorageFailed: it could not be moved away.
     """
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_PART}")
+    part = part_of(path)
     try:
         path.rename(part)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise failed(path, error) from error
     shutil.rmtree(part, ignore_errors=True)
@@ -175,15 +169,6 @@ def holding(path: Path) -> Iterator[None]:
     """Hold the lock of a file that is there, without writing to it; raises as `exclusively`."""
     with _locked(path, os.O_RDONLY, f"another process is using {path}"):
         yield
-
-
-def sweep(folder: Path) -> None:
-    """Remove what killed writers left behind. The caller holds the lock."""
-    for left in folder.glob(f".*{_PART}"):
-        if left.is_dir():
-            shutil.rmtree(left, ignore_errors=True)
-        else:
-            left.unlink(missing_ok=True)
 
 
 def failed(path: Path, error: OSError) -> StorageFailed:
@@ -217,15 +202,6 @@ def _locked(path: Path, flags: int, otherwise: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _write_synced(path: Path, data: bytes, mode: int) -> None:
-    # The mode holds from the first moment, so that a secret is never readable by others.
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def _move_to_free_name(part: Path, path: Path) -> None:
     # A link fails where a rename would replace; some file systems have no links.
     try:
@@ -242,12 +218,4 @@ def _link_or_copy(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
     except OSError:
-        _write_synced(target, source.read_bytes(), PUBLIC)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        write_synced(target, source.read_bytes(), PUBLIC)

@@ -25,6 +25,7 @@ from typing import Final, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from tutela import durable
 from tutela.lists import agreement, errors, files, keyfile, submission
 from tutela.lists.audit import Held
 from tutela.lists.authority import public_hex, public_key_of
@@ -359,8 +360,8 @@ class Workspace:
         with files.exclusively(self.root):
             for pattern in ("authorities", "keys", "epochs", "epochs/*", "submissions/*"):
                 for folder in self.root.glob(pattern):
-                    files.sweep(folder)
-            files.sweep(self.root)
+                    durable.sweep(folder)
+            durable.sweep(self.root)
             yield
 
 

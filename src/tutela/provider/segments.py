@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tutela import durable
 from tutela.lists import files
 from tutela.lists.errors import StorageFailed
 from tutela.provider.errors import StorageUnavailable
@@ -49,7 +50,7 @@ class SegmentFiles:
 
         Only under `exclusively`: a publication under way has files that no row names yet.
         """
-        files.sweep(self.folder)
+        durable.sweep(self.folder)
         removed = [path for path in sorted(self.folder.glob("*.seg")) if path.stem not in kept]
         for path in removed:
             path.unlink()
