@@ -27,6 +27,8 @@ SERVER = "home.example"
 #: Small, so that tests are fast; the sizes that ship are the benchmark's business.
 PARAMETERS = Parameters(bands=2, band_bits=40, bands_needed=1, batch=8)
 LISTED = tuple(hashlib.sha256(name).hexdigest() for name in (b"first", b"second"))
+#: The key under which the homeserver stamps messages.
+STAMP_KEY = bytes(range(32))
 #: 2026-01-05T12:00:00Z
 START = 1_767_614_400_000
 
@@ -129,6 +131,9 @@ def make_settings(folder: Path, epoch: MadeEpoch, **values: object) -> Settings:
     }
     settings = Settings(**(defaults_ | values))  # type: ignore[arg-type]
     hold(settings, epoch.keys)
+    settings.stamp_keys.mkdir(exist_ok=True)
+    (settings.stamp_keys / "home.key").write_text(STAMP_KEY.hex() + "\n")
+    (settings.stamp_keys / "home.key").chmod(0o600)
     return settings
 
 

@@ -21,13 +21,15 @@ from tutela import __version__
 from tutela.matching.errors import InvalidElement
 from tutela.provider import errors, openapi
 from tutela.provider.access import AccessLog, Sink, note_account
+from tutela.provider.bearer import bearer
 from tutela.provider.bodies import declared_bytes, read
 from tutela.provider.epochs import Published
-from tutela.provider.errors import NothingPublished, ProviderError, SessionMissing, UnknownEpoch
+from tutela.provider.errors import NothingPublished, ProviderError, UnknownEpoch
 from tutela.provider.evaluation import wrong_batch
 from tutela.provider.openapi import JSON, OCTETS, Health, problems, reference, success
 from tutela.provider.problems import HANDLERS, LastResort
 from tutela.provider.ranges import check_range
+from tutela.provider.reports import routes as reports
 from tutela.provider.service import Provider
 from tutela.provider.sessions import token_digest
 from tutela.wire import document, limits
@@ -44,7 +46,7 @@ _LAST_EPOCH: Final = 1 << 40
 
 _log: Final = logging.getLogger("tutela.provider")
 
-_DESCRIPTION: Final = """Tutela's provider: signed epochs of hash lists, and blinded checks against them.
+_DESCRIPTION: Final = """Tutela's provider: signed epochs of hash lists, blinded checks against them, and reports.
 
 A check holds random elements of ristretto255 in a batch of constant size; what they stand for, and whether they
 match, the provider cannot tell. Devices verify everything that they fetch here.
@@ -74,6 +76,7 @@ def create_app(provider: Provider, sink: Sink, *, forget_seconds: float = FORGET
     )
     _add_epochs(app, provider)
     _add_checks(app, provider)
+    reports.add_routes(app, provider.reports, provider.sessions)
     bare = app.openapi
     app.openapi = lambda: app.openapi_schema or openapi.completed(bare())  # type: ignore[method-assign]
     return app
@@ -215,7 +218,7 @@ def _add_checks(app: FastAPI, provider: Provider) -> None:
         },
     )
     async def evaluate(request: Request, key_id: str) -> Response:
-        account = await run_in_threadpool(provider.sessions.account_of, _bearer(request))
+        account = await run_in_threadpool(provider.sessions.account_of, bearer(request))
         note_account(request, account)
         admission = await run_in_threadpool(provider.evaluator.admit, account, key_id)
         declared = declared_bytes(request, OCTETS)
@@ -238,15 +241,6 @@ async def _forget_regularly(provider: Provider, seconds: float) -> None:
         except ProviderError as error:
             _log.warning("what has run out could not be erased: %s", error)
         await asyncio.sleep(seconds)
-
-
-def _bearer(request: Request) -> str:
-    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not secret.strip():
-        raise SessionMissing(
-            "a check needs a session", hint="Sign in at /v1/session and send `Authorization: Bearer …`."
-        )
-    return secret.strip()
 
 
 def _json(answer: msgspec.Struct) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Final
 
 from starlette.requests import Request
@@ -12,6 +13,8 @@ from tutela.wire.errors import MalformedMessage, OversizedMessage
 
 #: A body may take this long to arrive.
 SECONDS: Final = 20.0
+#: A large one may take this long in all, if no part of it takes longer than `SECONDS`.
+LARGE_SECONDS: Final = 600.0
 
 
 def declared_bytes(request: Request, content_type: str) -> int:
@@ -39,12 +42,35 @@ async def read(request: Request, declared: int) -> bytes:
     body = bytearray()
     try:
         async with asyncio.timeout(SECONDS):
-            async for chunk in request.stream():
+            async for chunk in parts(request, declared):
                 body += chunk
-                if len(body) > declared:
-                    raise OversizedMessage("the body is longer than its Content-Length")
     except TimeoutError as error:
-        raise SlowBody("the body did not arrive in time", hint="Try again.") from error
-    if len(body) < declared:
-        raise MalformedMessage("the body is shorter than its Content-Length")
+        raise _slow() from error
     return bytes(body)
+
+
+async def parts(request: Request, declared: int) -> AsyncIterator[bytes]:
+    """Give the body out as it arrives; raises as `read`."""
+    arrived, stream = 0, request.stream()
+    deadline = asyncio.get_running_loop().time() + LARGE_SECONDS
+    while True:
+        try:
+            async with asyncio.timeout(SECONDS):
+                chunk = await anext(stream)
+        except StopAsyncIteration:
+            break
+        except TimeoutError as error:
+            raise _slow() from error
+        arrived += len(chunk)
+        if arrived > declared:
+            raise OversizedMessage("the body is longer than its Content-Length")
+        if asyncio.get_running_loop().time() > deadline:
+            raise _slow()
+        if chunk:
+            yield chunk
+    if arrived < declared:
+        raise MalformedMessage("the body is shorter than its Content-Length")
+
+
+def _slow() -> SlowBody:
+    return SlowBody("the body did not arrive in time", hint="Try again.")

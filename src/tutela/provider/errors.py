@@ -11,12 +11,19 @@
     ├── PublishRefused           an epoch that must not be published
     │   └── SegmentMissing, WrongSegment, KeyNotHeld        (what devices would refuse: `lists.acceptance`)
     ├── NotFound                 no such path
-    │   └── NothingPublished, UnknownEpoch, UnknownSegment, UnknownKey
+    │   └── NothingPublished, UnknownEpoch, UnknownSegment, UnknownKey, UnknownReport, UnknownAttachment
     ├── MethodNotAllowed
     ├── KeyRetired               the key was published once and does not answer any more
     ├── BadRequest               a request that no device of ours makes
     │   └── WrongBatch, LengthRequired, WrongContentType, SlowBody, NoSuchRange
     ├── RateLimited              the account's allowance is used up
+    ├── ReportError              a report that cannot be taken as it stands
+    │   └── ReportRefused, WrongAttachment, ReportConflict, TooManyReports
+    ├── ReviewError              what a reviewer cannot do
+    │   └── UnknownCase, StaleCase, UnknownDecision, WrongDecision, DecisionSettled, SamePerson, NotAllowed
+    ├── EnforcerError            what was decided cannot be done at the homeserver now
+    │   └── EnforcerRefused
+    ├── DamagedAudit             the audit log is not what it was
     ├── SignInRefused            the homeserver does not vouch for this account
     │   └── TokenUnknown, TokenReplayed, ForeignHomeserver, ForeignAccount
     ├── HomeserverUnavailable, HomeserverNonsense
@@ -124,6 +131,18 @@ class UnknownKey(NotFound):
     """No key of this id was ever published."""
 
     code: ClassVar[str] = "unknown-key"
+
+
+class UnknownReport(NotFound):
+    """This account has made no report of this id."""
+
+    code: ClassVar[str] = "unknown-report"
+
+
+class UnknownAttachment(NotFound):
+    """The report announced no such attachment."""
+
+    code: ClassVar[str] = "unknown-attachment"
 
 
 class MethodNotAllowed(ProviderError):
@@ -248,3 +267,104 @@ class SessionExpired(NoSession):
     """A session whose time is over."""
 
     code: ClassVar[str] = "session-expired"
+
+
+class ReportError(ProviderError):
+    """A report that cannot be taken as it stands."""
+
+    code: ClassVar[str] = "report"
+
+
+class ReportRefused(ReportError):
+    """A message of the report claims a proof that it does not have. Nothing of the report was kept."""
+
+    code: ClassVar[str] = "report-refused"
+
+    def __init__(self, message: str, *, hint: str | None = None, item: int) -> None:
+        """Say which message, counted from 0."""
+        super().__init__(message, hint=hint)
+        self.item = item
+
+
+class WrongAttachment(ReportError):
+    """The file is not the one that the report announced, or that was sent with its message."""
+
+    code: ClassVar[str] = "wrong-attachment"
+
+
+class ReportConflict(ReportError):
+    """Another report, or another addition, was made under this id."""
+
+    code: ClassVar[str] = "report-conflict"
+
+
+class TooManyReports(ReportError):
+    """So many reports in an hour that somebody must be sending them by machine."""
+
+    code: ClassVar[str] = "too-many-reports"
+
+
+class ReviewError(ProviderError):
+    """What a reviewer asked for cannot be done."""
+
+    code: ClassVar[str] = "review"
+
+
+class UnknownCase(ReviewError):
+    """There is no such case."""
+
+    code: ClassVar[str] = "unknown-case"
+
+
+class StaleCase(ReviewError):
+    """Somebody else has changed the case since it was looked at."""
+
+    code: ClassVar[str] = "stale-case"
+
+
+class UnknownDecision(ReviewError):
+    """There is no such decision."""
+
+    code: ClassVar[str] = "unknown-decision"
+
+
+class WrongDecision(ReviewError):
+    """A decision that the published policy does not allow, or without its reasons."""
+
+    code: ClassVar[str] = "wrong-decision"
+
+
+class DecisionSettled(ReviewError):
+    """It was decided already, or something else is to be decided first."""
+
+    code: ClassVar[str] = "decision-settled"
+
+
+class SamePerson(ReviewError):
+    """Two people decide this, and this is the first one again."""
+
+    code: ClassVar[str] = "same-person"
+
+
+class NotAllowed(ReviewError):
+    """This is for somebody of another role."""
+
+    code: ClassVar[str] = "not-allowed"
+
+
+class EnforcerError(ProviderError):
+    """The homeserver does not do now what was decided."""
+
+    code: ClassVar[str] = "enforcer"
+
+
+class EnforcerRefused(EnforcerError):
+    """The homeserver can never do what was decided."""
+
+    code: ClassVar[str] = "enforcer-refused"
+
+
+class DamagedAudit(ProviderError):
+    """The audit log is not what was written: an entry was changed or removed."""
+
+    code: ClassVar[str] = "damaged-audit"

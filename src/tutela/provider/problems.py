@@ -48,6 +48,12 @@ STATUS: Final[Mapping[type[TutelaError], HTTPStatus]] = {
     errors.WrongContentType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.NoSuchRange: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
     errors.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.TooManyReports: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.ReportRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.WrongAttachment: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.ReportConflict: HTTPStatus.CONFLICT,
+    errors.UnknownReport: HTTPStatus.NOT_FOUND,
+    errors.UnknownAttachment: HTTPStatus.NOT_FOUND,
     errors.Internal: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.HomeserverNonsense: HTTPStatus.BAD_GATEWAY,
     errors.HomeserverUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -93,7 +99,8 @@ def answer(error: Exception) -> Response:
         headers["www-authenticate"] = "Bearer"
     if isinstance(error, HTTPException) and error.headers and "Allow" in error.headers:
         headers["allow"] = error.headers["Allow"]
-    problem = Problem(code=shown.code, message=shown.message, hint=shown.hint)
+    item = shown.item if isinstance(shown, errors.ReportRefused) else msgspec.UNSET
+    problem = Problem(code=shown.code, message=shown.message, hint=shown.hint, item=item)
     return Response(msgspec.json.encode(problem), STATUS[type(shown)], headers=headers, media_type="application/json")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Self
 
 import httpx
@@ -20,6 +21,10 @@ from tutela.provider.evaluation import Evaluator
 from tutela.provider.keys import KeyStore
 from tutela.provider.openid import OpenIdVerifier
 from tutela.provider.publishing import Collection, KeySource, Publication, Publisher
+from tutela.provider.reports import stamp_keys
+from tutela.provider.reports.attachments import AttachmentFiles
+from tutela.provider.reports.intake import Reports
+from tutela.provider.review import policy
 from tutela.provider.segments import SegmentFiles
 from tutela.provider.sessions import Sessions
 from tutela.provider.settings import Settings
@@ -46,6 +51,7 @@ class Provider:
     openid: OpenIdVerifier
     evaluator: Evaluator
     publisher: Publisher
+    reports: Reports
 
     @classmethod
     def open(
@@ -103,6 +109,14 @@ class Provider:
                 queue=settings.evaluation_queue,
             ),
             publisher=Publisher(database, files, keys, epochs, clock),
+            reports=Reports(
+                database,
+                AttachmentFiles(settings.attachments),
+                clock,
+                random,
+                policy.load(Path(settings.review_policy) if settings.review_policy else None),
+                stamp_keys.load(settings.stamp_keys, settings.homeservers),
+            ),
         )
 
     def publish(

@@ -82,6 +82,9 @@ class Settings:
         default=64, metadata=_doc("Checks that may wait for a thread before others are sent away.")
     )
     kept_epochs: int = field(default=8, metadata=_doc("How many of the newest epochs `gc` keeps, with their segments."))
+    review_policy: str = field(
+        default="", metadata=_doc("The file of the review policy (TOML); empty: the one that ships.")
+    )
     access_log: str = field(
         default="-",
         metadata=_doc("Where the access log goes: a file, `-` for standard output, empty for nowhere."),
@@ -114,6 +117,16 @@ class Settings:
     def segments(self) -> Path:
         """The folder of segment files."""
         return self.data / "segments"
+
+    @property
+    def stamp_keys(self) -> Path:
+        """The folder of the keys under which homeservers stamp messages."""
+        return self.data / "stamp-keys"
+
+    @property
+    def attachments(self) -> Path:
+        """The folder of reported files."""
+        return self.data / "attachments"
 
 
 _BOUNDS: Final = {
@@ -183,6 +196,8 @@ def of_values(values: Mapping[str, Any], *, base: Path) -> Settings:
             placed[name] = base / placed[name]
     if isinstance(log := placed.get("access_log"), str) and log not in ("", "-"):
         placed["access_log"] = str(base / log)
+    if isinstance(policy := placed.get("review_policy"), str) and policy:
+        placed["review_policy"] = str(base / policy)
     kinds = typing.get_type_hints(Settings)
     for name, value in placed.items():
         try:

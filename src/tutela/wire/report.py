@@ -83,7 +83,7 @@ class MessageEvidence(Document, frozen=True, tag="message", tag_field="kind"):
             return None
         if self.commitment is None or self.opening is None:
             raise MalformedMessage("a commitment and its opening come together")
-        return _base64(self.commitment, COMMITMENT_BYTES), _base64(self.opening, OPENING_BYTES)
+        return from_base64(self.commitment, COMMITMENT_BYTES), from_base64(self.opening, OPENING_BYTES)
 
     def stamped(self, commitment: bytes) -> StampedEvent:
         """Return what the stamps are said to be about."""
@@ -223,7 +223,12 @@ def _once(names: Iterable[str], what: str) -> None:
         seen.add(name)
 
 
-def _base64(text: str, size: int) -> bytes:
+def from_base64(text: str, size: int) -> bytes:
+    """Return the `size` bytes that `text` holds in base64.
+
+    Raises:
+        MalformedMessage: not base64, or of another length.
+    """
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:

@@ -30,3 +30,5 @@ class Problem(Document, frozen=True):
     code: str
     message: str
     hint: str | None = None
+    item: int | msgspec.UnsetType = msgspec.UNSET
+    """Which of several things that were sent it is about, counted from 0; mostly not there."""

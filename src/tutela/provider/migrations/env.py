@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from alembic import context
 
+from tutela.provider.reports import tables as _reports
+from tutela.provider.review import tables as _review
 from tutela.provider.tables import Base
+
+#: All tables must have been declared before they are compared with the migrations.
+_ROOMS = (_reports, _review)
 
 
 def run() -> None:

@@ -1,0 +1,1 @@
+"""Reports by users: verified, kept, never lost, never read by who was reported."""

@@ -1,0 +1,292 @@
+"""Taking in reports: what was verified is durable before the reporter is told so; nothing is taken in twice.
+
+The laws of order:
+
+1. A report is parsed and verified before anything is written. What claims proof and fails is refused whole.
+2. One transaction writes the report, its messages, its case and the audit log's entry.
+3. The answer to the same report sent again is the same receipt; another report under its id is refused.
+4. Attachments follow one by one; a report is read by people even if they never come.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from tutela.matching.voprf import RandomBytes
+from tutela.provider.clock import Clock
+from tutela.provider.database import Database
+from tutela.provider.errors import ReportConflict, TooManyReports, UnknownAttachment, UnknownReport, WrongAttachment
+from tutela.provider.reports.attachments import AttachmentFiles
+from tutela.provider.reports.tables import Report as ReportTable
+from tutela.provider.reports.tables import ReportAddition, ReportAttachment, ReportMessage
+from tutela.provider.reports.verification import AttachmentCheck, StampKeys, verify
+from tutela.provider.review import audit, cases
+from tutela.provider.review.policy import Policy, Urgency, urgency_of
+from tutela.provider.review.tables import Case
+from tutela.wire import document
+from tutela.wire.report import (
+    Addition,
+    Proof,
+    Receipt,
+    Report,
+    ReportOutcome,
+    ReportState,
+    ReportStatus,
+    read_report,
+)
+
+_HOUR: Final = 3_600_000
+#: Reports of one account in an hour; some more when somebody is in danger now.
+REPORTS_PER_HOUR: Final = 20
+URGENT_PER_HOUR: Final = 25
+ADDITIONS: Final = 100
+#: Without letters and digits that look alike (Crockford's base 32).
+_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+@dataclass(frozen=True)
+class Reports:
+    """The reports of one provider. Safe to share between threads."""
+
+    database: Database
+    files: AttachmentFiles
+    clock: Clock
+    random: RandomBytes
+    policy: Policy
+    stamps: StampKeys
+
+    def take(self, account: str, data: bytes) -> Receipt:
+        """Take in a report that `account` sends, or answer as before if it was taken in already.
+
+        Raises:
+            MalformedMessage, OversizedMessage: not a report.
+            ReportRefused: a message claims a proof that it does not have.
+            ReportConflict: another report bears this id.
+            TooManyReports: more than `REPORTS_PER_HOUR`.
+        """
+        report = read_report(data)
+        digest = hashlib.sha256(document.encode(report)).hexdigest()
+        if (known := self._known(account, report, digest)) is not None:
+            return known
+        proofs = verify(report, self.stamps)
+        try:
+            with self.database.writing() as connection:
+                self._write(connection, account, report, digest, proofs)
+        except IntegrityError:
+            # The same report twice at the same moment: the other one is there now.
+            pass
+        if (taken := self._known(account, report, digest)) is None:
+            raise AssertionError("a report that was just written is not there")
+        return taken
+
+    async def attach(self, account: str, report_id: str, sha256: str, size: int, chunks: AsyncIterator[bytes]) -> None:
+        """Take in a file that a report announced. Doing it again changes nothing.
+
+        Raises:
+            UnknownReport, UnknownAttachment: it was not announced by this account.
+            WrongAttachment: another size or digest than announced, or not the file that its message names.
+            StorageUnavailable: the disk is full or gone.
+        """
+        row, announced = self._announced(account, report_id, sha256)
+        if announced.size != size:
+            raise WrongAttachment(f"the file was announced with {announced.size} bytes, not {size}")
+        report = msgspec.json.decode(row.body, type=Report)
+        [evidence] = [e for e in report.evidence if e.event_id == announced.event_id]
+        check = AttachmentCheck(evidence) if evidence.opened() is not None else None
+        await self.files.receive(report_id, sha256, size, chunks, check)
+        with self.database.writing() as connection:
+            now = self.clock()
+            connection.execute(
+                update(ReportAttachment)
+                .where(ReportAttachment.report == report_id, ReportAttachment.sha256 == sha256)
+                .where(ReportAttachment.arrived.is_(None))
+                .values(arrived=now)
+            )
+
+    def add(self, account: str, report_id: str, addition: Addition) -> ReportStatus:
+        """Add to a report; a decided case opens again. The same addition again changes nothing.
+
+        Raises:
+            UnknownReport: this account has made none of this id.
+            ReportConflict: another addition bears this id.
+            TooManyReports: more than `ADDITIONS`.
+        """
+        row = ReportAddition
+        with self.database.writing() as connection:
+            found = self._own(connection, account, report_id)
+            mine = row.report == report_id
+            before = connection.execute(select(row).where(mine, row.id == addition.id)).first()
+            if before is None:
+                if (connection.scalar(select(func.count()).where(mine)) or 0) >= ADDITIONS:
+                    raise TooManyReports("this report has been added to very often", hint="Make a new report.")
+                now = self.clock()
+                values = {"report": report_id, "id": addition.id, "text": addition.text, "received": now}
+                connection.execute(insert(row).values(danger_now=addition.danger_now, **values))
+                cases.raise_again(connection, found.case, danger_now=addition.danger_now, now=now, policy=self.policy)
+                connection.execute(update(ReportTable).where(ReportTable.id == report_id).values(updated=now))
+                audit.append(connection, now, audit.Entry(event="report-added-to", by="reporter", case=found.case))
+            elif (before.text, before.danger_now) != (addition.text, addition.danger_now):
+                raise ReportConflict("another addition was made under this id")
+        return self.status(account, report_id)
+
+    def status(self, account: str, report_id: str) -> ReportStatus:
+        """Return what the reporter is told of a report.
+
+        Raises:
+            UnknownReport: this account has made none of this id.
+        """
+        with self.database.reading() as connection:
+            found = self._own(connection, account, report_id)
+            assigned = connection.scalar(select(Case.assignee).where(Case.id == found.case))
+            added = connection.scalar(select(func.count()).where(ReportAddition.report == report_id))
+        state = ReportState(found.state)
+        if state is ReportState.RECEIVED and assigned:
+            state = ReportState.IN_REVIEW
+        return ReportStatus(
+            id=found.id,
+            reference=found.reference,
+            state=state,
+            outcome=ReportOutcome(found.outcome) if found.outcome else None,
+            received=found.received,
+            updated=found.updated,
+            message=found.answer,
+            additions=added or 0,
+        )
+
+    def mine(self, account: str) -> tuple[ReportStatus, ...]:
+        """Return all that `account` has reported, the newest first."""
+        with self.database.reading() as connection:
+            row = ReportTable
+            ids = connection.scalars(
+                select(row.id).where(row.account == account).order_by(row.received.desc(), row.id).limit(100)
+            ).all()
+        return tuple(self.status(account, report_id) for report_id in ids)
+
+    def _write(
+        self, connection: Connection, account: str, report: Report, digest: str, proofs: tuple[Proof, ...]
+    ) -> None:
+        now = self.clock()
+        self._admit(connection, account, report, now)
+        before = connection.scalar(
+            select(ReportTable.case)
+            .join(Case, Case.id == ReportTable.case)
+            .where(ReportTable.account == account, Case.about == report.about, Case.open)
+            .limit(1)
+        )
+        case = cases.enter(
+            connection,
+            about=report.about,
+            urgency=urgency_of(report.reason, danger_now=report.danger_now),
+            damped=self._damped(connection, account, now),
+            known_reporter=before,
+            now=now,
+            policy=self.policy,
+        )
+        connection.execute(
+            insert(ReportTable).values(
+                id=report.id,
+                account=account,
+                case=case,
+                reference=_reference(self.random),
+                digest=digest,
+                body=document.encode(report),
+                proofs=" ".join(proofs),
+                reason=report.reason,
+                danger_now=report.danger_now,
+                received=now,
+                updated=now,
+                state=ReportState.RECEIVED,
+                outcome=None,
+                answer="",
+                bad_faith=False,
+            )
+        )
+        proven = {}
+        for evidence, proof in zip(report.evidence, proofs, strict=True):
+            connection.execute(insert(ReportMessage).values(report=report.id, event_id=evidence.event_id))
+            proven[evidence.event_id] = proof is Proof.PROVEN
+        for attachment in report.attachments:
+            connection.execute(
+                insert(ReportAttachment).values(
+                    report=report.id,
+                    sha256=attachment.sha256,
+                    event_id=attachment.event_id,
+                    size=attachment.size,
+                    proven=proven[attachment.event_id],
+                    arrived=None,
+                )
+            )
+        # The log is for outsiders, too, one day: it names the report by its digest, and nobody.
+        audit.append(connection, now, audit.Entry(event="report-received", by="reporter", case=case, digest=digest))
+
+    def _admit(self, connection: Connection, account: str, report: Report, now: int) -> None:
+        row = ReportTable
+        recent = select(func.count(), func.min(row.received)).where(row.account == account, row.received > now - _HOUR)
+        count, oldest = connection.execute(recent).one()
+        if count >= (URGENT_PER_HOUR if report.danger_now else REPORTS_PER_HOUR):
+            raise TooManyReports(
+                "this account has made very many reports within an hour",
+                hint="Wait a little. If somebody is in danger now, call the emergency number.",
+                retry_after=max(1, -(-(oldest + _HOUR - now) // 1000)),
+            )
+
+    def _damped(self, connection: Connection, account: str, now: int) -> bool:
+        row, rule = ReportTable, self.policy.bad_faith
+        found = connection.scalar(
+            select(func.count()).where(
+                row.account == account, row.bad_faith, row.received > now - rule.days * 24 * _HOUR
+            )
+        )
+        return (found or 0) >= rule.reports
+
+    def _known(self, account: str, report: Report, digest: str) -> Receipt | None:
+        with self.database.reading() as connection:
+            found = connection.execute(select(ReportTable).where(ReportTable.id == report.id)).first()
+            if found is None:
+                return None
+            if (found.account, found.digest) != (account, digest):
+                raise ReportConflict("another report was made under this id", hint="Choose a new random id.")
+            missing = connection.scalars(
+                select(ReportAttachment.sha256)
+                .where(ReportAttachment.report == report.id, ReportAttachment.arrived.is_(None))
+                .order_by(ReportAttachment.sha256)
+            ).all()
+        urgency = urgency_of(report.reason, danger_now=report.danger_now)
+        return Receipt(
+            id=report.id,
+            reference=found.reference,
+            proofs=tuple(Proof(proof) for proof in found.proofs.split()),
+            missing=tuple(missing),
+            read_within_minutes=self.policy.read_within(Urgency(urgency), found.received),
+        )
+
+    def _announced(self, account: str, report_id: str, sha256: str) -> tuple[Row[Any], Row[Any]]:
+        with self.database.reading() as connection:
+            found = self._own(connection, account, report_id)
+            row = ReportAttachment
+            announced = connection.execute(select(row).where(row.report == report_id, row.sha256 == sha256)).first()
+        if announced is None:
+            raise UnknownAttachment("the report announced no such attachment")
+        return found, announced
+
+    def _own(self, connection: Connection, account: str, report_id: str) -> Row[Any]:
+        found = connection.execute(
+            select(ReportTable).where(ReportTable.id == report_id, ReportTable.account == account)
+        ).first()
+        if found is None:
+            # The same answer for somebody else's report as for none: its id tells nobody that it exists.
+            raise UnknownReport("you have made no such report")
+        return found
+
+
+def _reference(random: RandomBytes) -> str:
+    """Return eight letters and digits that can be read out on the telephone: `7F3K-QX2M`."""
+    letters = "".join(_ALPHABET[byte % 32] for byte in random(8))
+    return f"{letters[:4]}-{letters[4:]}"

@@ -1,0 +1,181 @@
+"""Carrying out decisions at the homeserver: every action at least once, and none with effect twice.
+
+A worker takes the actions whose turn it is, has an `Enforcer` perform each, and marks it done. Killed in between, it
+performs the action again: so an enforcer must see for itself whether it was done already (an account that is locked
+stays locked; a message bears the action's id, and the room is searched for it before it is sent).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import logging
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from tutela.errors import TutelaError
+from tutela.provider.clock import Clock
+from tutela.provider.database import Database
+from tutela.provider.errors import EnforcerRefused, ProviderError
+from tutela.provider.reports.tables import Report
+from tutela.provider.review import audit, outbox
+from tutela.provider.review.decisions import Decisions, token_digest
+from tutela.provider.review.policy import Policy
+from tutela.provider.review.records import read_row
+from tutela.provider.review.statement import Facts, correction, statement
+from tutela.provider.review.tables import Action, Appeal, Decision
+from tutela.wire.report import Proof
+
+_log: Final = logging.getLogger("tutela.review")
+
+#: Waits between attempts, in milliseconds; the last one is repeated.
+WAITS: Final = (1_000, 5_000, 30_000, 120_000, 600_000)
+#: After so many attempts somebody is asked to look; it is tried on all the same.
+_ALARMING: Final = 8
+
+
+@dataclass(frozen=True)
+class PendingAction:
+    """One thing to do. `id` never changes."""
+
+    id: str
+    kind: str
+    target: str
+    text: str
+
+
+class Enforcer(Protocol):
+    """Whoever can act at the homeserver."""
+
+    async def perform(self, action: PendingAction) -> None:
+        """Do it, or see that it is done; doing it again changes nothing.
+
+        Raises:
+            EnforcerRefused: it can never be done, whatever is tried (an account of another homeserver).
+            TutelaError: not now.
+        """
+
+
+@dataclass(frozen=True)
+class Worker:
+    """Carries out what is in the outbox. Several may run at once."""
+
+    database: Database
+    clock: Clock
+    policy: Policy
+    decisions: Decisions
+    enforcer: Enforcer
+    appeals: str
+    """Where appeals are made; the token is added at the end."""
+    secret: bytes
+    """Of the provider's: appeal tokens are derived from it, so that a statement written again is the same."""
+
+    async def run(self, seconds: float = 1.0) -> None:
+        """Carry out what comes, for ever."""
+        while True:
+            try:
+                await asyncio.to_thread(self.decisions.lapse)
+                worked = await self.run_once()
+            except ProviderError as error:
+                _log.warning("decisions cannot be carried out just now: %s", error)
+                worked = False
+            if not worked:
+                await asyncio.sleep(seconds)
+
+    async def run_once(self) -> bool:
+        """Carry out one action, if one is due; return whether there was one."""
+        taken = await asyncio.to_thread(self._take)
+        if taken is None:
+            return False
+        action, attempts = taken
+        try:
+            await self.enforcer.perform(action)
+        except EnforcerRefused as error:
+            await asyncio.to_thread(self._settle, action, outbox.FAILED, str(error))
+        except (TutelaError, OSError, TimeoutError) as error:
+            level = logging.ERROR if attempts >= _ALARMING else logging.WARNING
+            _log.log(level, "action %s was not done at attempt %d: %s", action.id, attempts, error)
+            await asyncio.to_thread(self._put_off, action, attempts, str(error))
+        else:
+            await asyncio.to_thread(self._settle, action, outbox.DONE, "")
+        return True
+
+    def _take(self) -> tuple[PendingAction, int] | None:
+        row = Action
+        with self.database.writing() as connection:
+            now = self.clock()
+            earlier = row.__table__.alias("earlier")
+            blocked = (
+                select(earlier.c.id)
+                .where(
+                    earlier.c.decision == row.decision,
+                    earlier.c.position < row.position,
+                    earlier.c.state == outbox.WAITING,
+                )
+                .exists()
+            )
+            due = (
+                select(row)
+                .where(row.state == outbox.WAITING, row.after <= now, ~blocked)
+                .order_by(row.after, row.decision, row.position)
+                .limit(1)
+            )
+            found = connection.execute(due).first()
+            if found is None:
+                return None
+            mine = update(row).where(row.id == found.id, row.after == found.after, row.state == outbox.WAITING)
+            if not connection.execute(mine.values(after=now + outbox.LEASE, attempts=found.attempts + 1)).rowcount:
+                return None  # another worker was quicker
+            text = self._text(connection, found)
+        return PendingAction(found.id, found.kind, found.target, text), found.attempts + 1
+
+    def _text(self, connection: Connection, action: Row[Any]) -> str:
+        if action.kind == outbox.CORRECTION:
+            return correction(action.text)
+        if action.kind != outbox.STATEMENT:
+            return ""
+        decision = read_row(connection.execute(select(Decision).where(Decision.id == action.decision)).one())
+        proofs = connection.scalars(select(Report.proofs).where(Report.case == decision.case))
+        proven = any(Proof.PROVEN in found.split() for found in proofs)
+        token = self._token(decision.id)
+        if connection.execute(select(Appeal.decision).where(Appeal.decision == decision.id)).first() is None:
+            connection.execute(insert(Appeal).values(decision=decision.id, token=token_digest(token)))
+        return statement(Facts(decision, proven, self.appeals + token), self.policy)
+
+    def _token(self, decision: str) -> str:
+        made = hmac.digest(self.secret, b"tutela/appeal-token/1\x00" + decision.encode(), hashlib.sha256)
+        return base64.urlsafe_b64encode(made[:24]).decode()
+
+    def _settle(self, action: PendingAction, state: str, detail: str) -> None:
+        row, now = Action, self.clock()
+        with self.database.writing() as connection:
+            mine = update(row).where(row.id == action.id, row.state == outbox.WAITING)
+            if not connection.execute(mine.values(state=state, done=now, detail=detail[:500])).rowcount:
+                return  # withdrawn meanwhile, or done by another worker
+            found = connection.execute(
+                select(row.decision, Decision.case)
+                .join(Decision, Decision.id == row.decision)
+                .where(row.id == action.id)
+            ).one()
+            entry = audit.Entry(
+                event="carried-out" if state == outbox.DONE else "could-not-be-carried-out",
+                by="service",
+                case=found.case,
+                decision=found.decision,
+                action=action.kind,
+            )
+            audit.append(connection, now, entry)
+
+    def _put_off(self, action: PendingAction, attempts: int, detail: str) -> None:
+        row = Action
+        wait = WAITS[min(attempts, len(WAITS)) - 1]
+        with self.database.writing() as connection:
+            connection.execute(
+                update(row)
+                .where(row.id == action.id, row.state == outbox.WAITING)
+                .values(after=self.clock() + wait, detail=detail[:500])
+            )

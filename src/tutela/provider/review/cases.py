@@ -1,0 +1,164 @@
+"""Cases: how reports come together, and in which order they are looked at.
+
+All reports about one account are one case while it is open. So a hundred reports about somebody are one thing to
+decide, and their number does not make it more urgent: a crowd cannot push somebody to the front.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, or_, select, update
+
+from tutela.provider.errors import StaleCase, UnknownCase
+from tutela.provider.review.numbers import next_number
+from tutela.provider.review.policy import Policy, Urgency
+from tutela.provider.review.tables import Case
+
+#: Cases on one page of the queue.
+PAGE: Final = 50
+
+
+@dataclass(frozen=True)
+class CaseRow:
+    """A case as the queue shows it. Times in milliseconds."""
+
+    id: int
+    about: str | None
+    open: bool
+    urgency: Urgency
+    damped: bool
+    opened: int
+    due: int
+    changed: int
+    reports: int
+    reporters: int
+    assignee: str | None
+    assigned: int | None
+    version: int
+
+    @property
+    def place(self) -> tuple[int, bool, int, int]:
+        """Where it stands in the queue: what `queue` takes as `after`."""
+        return (self.urgency, self.damped, self.due, self.id)
+
+
+def enter(
+    connection: Connection,
+    *,
+    about: str | None,
+    urgency: Urgency,
+    damped: bool,
+    known_reporter: int | None,
+    now: int,
+    policy: Policy,
+) -> int:
+    """Put a report into the open case about the same account, or into a new one; return the case's id.
+
+    `known_reporter` is the case in which this reporter has reported before, if there is one. The caller's transaction
+    must hold what keeps two reports from opening two cases: `next_number`, which this calls first.
+    """
+    number = next_number(connection, "report")
+    found = about and connection.execute(select(Case).where(Case.about == about, Case.open)).first()
+    if not found:
+        values = {"about": about, "open": True, "urgency": urgency, "damped": damped, "opened": now}
+        values |= {"due": policy.due(urgency, now), "changed": now, "reports": 1, "reporters": 1, "version": 1}
+        connection.execute(insert(Case).values(id=number, **values))
+        return number
+    connection.execute(
+        update(Case)
+        .where(Case.id == found.id)
+        .values(
+            # The version stays: who is about to decide need not begin anew because somebody else reported, too.
+            urgency=min(found.urgency, urgency),
+            damped=found.damped and damped,
+            due=min(found.due, policy.due(urgency, now)),
+            changed=now,
+            reports=found.reports + 1,
+            reporters=found.reporters + (known_reporter != found.id),
+        )
+    )
+    case: int = found.id
+    return case
+
+
+def raise_again(connection: Connection, case: int, *, danger_now: bool, now: int, policy: Policy) -> None:
+    """Somebody added to a report: a decided case opens again, and danger makes it imminent."""
+    found = load(connection, case)
+    urgency = Urgency.IMMINENT if danger_now else found.urgency
+    due = policy.due(urgency, now)
+    values = {"open": True, "urgency": urgency, "changed": now, "due": min(found.due, due) if found.open else due}
+    connection.execute(update(Case).where(Case.id == case).values(**values))
+
+
+def load(connection: Connection, case: int) -> CaseRow:
+    """Return a case.
+
+    Raises:
+        UnknownCase: there is none of this id.
+    """
+    found = connection.execute(select(Case).where(Case.id == case)).first()
+    if found is None:
+        raise UnknownCase(f"there is no case {case}")
+    return _row(found)
+
+
+def change(connection: Connection, case: int, version: int, **values: object) -> None:
+    """Change a case as somebody saw it in `version`; the version counts on.
+
+    Raises:
+        StaleCase: somebody else has changed it since.
+    """
+    changed = update(Case).where(Case.id == case, Case.version == version).values(version=version + 1, **values)
+    if not connection.execute(changed).rowcount:
+        raise StaleCase(
+            f"case {case} has been changed by somebody else meanwhile",
+            hint="Look at it again: what you wrote has not been lost.",
+        )
+
+
+def queue(
+    connection: Connection,
+    *,
+    after: tuple[int, bool, int, int] | None = None,
+    urgency: Urgency | None = None,
+    assignee: str | None = None,
+    limit: int = PAGE,
+) -> Sequence[CaseRow]:
+    """Return open cases in the order in which they should be looked at, from behind the place `after`."""
+    order = (Case.urgency, Case.damped, Case.due, Case.id)
+    query = select(Case).where(Case.open)
+    if urgency is not None:
+        query = query.where(Case.urgency == urgency)
+    if assignee is not None:
+        query = query.where(Case.assignee == assignee)
+    if after is not None:
+        query = query.where(_behind(after))
+    return [_row(found) for found in connection.execute(query.order_by(*order).limit(limit))]
+
+
+def waiting(connection: Connection) -> dict[Urgency, int]:
+    """Return how many cases are open, by urgency."""
+    counted = connection.execute(
+        select(Case.urgency, func.count().label("cases")).where(Case.open).group_by(Case.urgency)
+    )
+    numbers = {row.urgency: row.cases for row in counted}
+    return {urgency: numbers.get(urgency, 0) for urgency in Urgency}
+
+
+def _behind(place: tuple[int, bool, int, int]) -> ColumnElement[bool]:
+    urgency, damped, due, number = place
+    # Spelled out: SQLite and PostgreSQL compare rows of mixed types differently.
+    later = and_(Case.due == due, Case.id > number)
+    same_urgency = or_(
+        and_(Case.damped == damped, or_(Case.due > due, later)),
+        *([] if damped else [Case.damped]),
+    )
+    return or_(Case.urgency > urgency, and_(Case.urgency == urgency, same_urgency))
+
+
+def _row(found: Row[Any]) -> CaseRow:
+    values = dict(found._mapping)
+    return CaseRow(**values | {"urgency": Urgency(values["urgency"])})

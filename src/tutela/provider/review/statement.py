@@ -1,0 +1,82 @@
+"""What the person concerned is told: the statement of reasons of Article 17, Regulation (EU) 2022/2065. Pure.
+
+It says what was decided and for how long, on which facts and by which rule, that no machine decided it, and how to
+appeal. It never says who reported, nor quotes what they wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from tutela.language import LANGUAGES, N_, Words, words
+from tutela.provider.review.policy import ActionKind, Policy
+from tutela.provider.review.records import DecisionRow
+
+_DONE: Final = {
+    ActionKind.WARN: N_("This is a warning. Nothing about your account has changed."),
+    ActionKind.QUARANTINE_MEDIUM: N_("A file that you sent cannot be opened any more."),
+    ActionKind.LOCK: N_("Your account has been locked: you cannot use it for now. Nothing in it is lost."),
+    ActionKind.SUSPEND: N_("Your account has been suspended: you can read and leave, but not write."),
+    ActionKind.BAN: N_("Your account has been closed for good."),
+}
+_UNTIL: Final = N_("This ends by itself within {hours} hours, unless a second person confirms it.")
+_TITLE: Final = N_("A decision about your account")
+_RULE: Final = N_("The rule: {title}. {text}")
+_FACTS: Final = N_("What it rests on: messages that were sent from your account and that the service could verify.")
+_FACTS_TOLD: Final = N_("What it rests on: what was reported to the service.")
+_REASONS: Final = N_("The reasons: {reasons}")
+_PEOPLE: Final = N_("It was decided by people. No machine decided it.")
+_APPEAL: Final = N_(
+    "If you think that this is wrong, you can appeal, free of charge. Somebody who took no part in the decision will "
+    "look at it: {address}"
+)
+_COURT: Final = N_(
+    "You can also turn to a certified body for out-of-court dispute settlement, or to a court. The decision is number "
+    "{decision}."
+)
+_CORRECTED: Final = N_("A decision about your account has been taken back. What it changed is as before.")
+_STANDS: Final = N_("Your appeal has been looked at by somebody who took no part in the decision. It stands: {reasons}")
+_BETWEEN: Final = "\n\n· · ·\n\n"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a statement is made from."""
+
+    decision: DecisionRow
+    proven: bool
+    """Whether verified messages are among what it rests on."""
+    appeal: str
+    """Where to appeal."""
+
+
+def statement(facts: Facts, policy: Policy, languages: Sequence[str] = LANGUAGES) -> str:
+    """Return the statement, in each of `languages`: nobody knows which one the person reads."""
+    return _BETWEEN.join(_statement(facts, policy, words(language)) for language in languages)
+
+
+def correction(reasons: str, languages: Sequence[str] = LANGUAGES) -> str:
+    """Return what is said when a decision was taken back, or, with `reasons`, when it stands after an appeal."""
+    kind = _STANDS if reasons else _CORRECTED
+    return _BETWEEN.join(words(language).text(kind, reasons=reasons) for language in languages)
+
+
+def _statement(facts: Facts, policy: Policy, tongue: Words) -> str:
+    decision = facts.decision
+    rule = policy.rule(decision.rule)
+    lines = [tongue.text(_TITLE), *(tongue.text(_DONE[action]) for action in decision.actions if action in _DONE)]
+    if decision.lapses is not None:
+        lines.append(tongue.text(_UNTIL, hours=policy.urgent.hours))
+    if rule is not None:  # else a later policy has dropped it; its name is in the log
+        title, text = (texts.get(tongue.language, texts["en"]) for texts in (rule.title, rule.text))
+        lines.append(tongue.text(_RULE, title=title, text=text))
+    lines += [
+        tongue.text(_FACTS if facts.proven else _FACTS_TOLD),
+        tongue.text(_REASONS, reasons=decision.reasons),
+        tongue.text(_PEOPLE),
+        tongue.text(_APPEAL, address=facts.appeal),
+        tongue.text(_COURT, decision=decision.id),
+    ]
+    return "\n\n".join(lines)

@@ -1,0 +1,635 @@
+"""Deciding: who may, with whom, in which order, and that nothing is done twice."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import pytest
+from sqlalchemy import select
+
+from harness.provider import SERVER, Stage
+from harness.reports import LEO, MIA, message, picture, report
+from tutela.errors import TutelaError
+from tutela.provider.errors import (
+    DecisionSettled,
+    EnforcerError,
+    EnforcerRefused,
+    NotAllowed,
+    SamePerson,
+    StaleCase,
+    UnknownDecision,
+    WrongDecision,
+)
+from tutela.provider.review import audit, cases, outbox
+from tutela.provider.review.acting import PendingAction, Worker
+from tutela.provider.review.decisions import Decisions, Proposal, token_digest
+from tutela.provider.review.people import Person, Role
+from tutela.provider.review.policy import ActionKind
+from tutela.provider.review.records import IN_FORCE, LAPSED, PROPOSED, REFUSED, UNDONE, DecisionRow
+from tutela.provider.review.tables import Action
+from tutela.wire.document import encode
+from tutela.wire.report import Addition, Report, ReportOutcome, ReportReason, ReportState
+
+ADA = Person("ada", "Ada", Role.REVIEWER, "Home")
+BOB = Person("bob", "Bob", Role.REVIEWER, "Home")
+PAT = Person("pat", "Pat", Role.PARTNER, "Elsewhere")
+ADMIN = Person("root", "Root", Role.ADMIN, "Home")
+AUDITOR = Person("aud", "Aud", Role.AUDITOR, "Press")
+
+WARN = Proposal((ActionKind.WARN,), "unwanted-contact", "You pressed a child for secrets.", "Thank you.")
+SUSPEND = Proposal((ActionKind.SUSPEND,), "asking-a-child-for-pictures", "You asked a child for pictures.", "Thanks.")
+LOCK = Proposal((ActionKind.LOCK,), "threats-and-extortion", "You threatened somebody.")
+NOTHING = Proposal((ActionKind.NO_ACTION,), "no-breach", "Nothing here breaks a rule.", "We have looked at it.")
+
+
+@dataclass
+class FakeHomeserver:
+    """What was done at the homeserver, and how it fails."""
+
+    done: list[PendingAction] = field(default_factory=list)
+    fail: TutelaError | None = None
+
+    async def perform(self, action: PendingAction) -> None:
+        if self.fail is not None:
+            raise self.fail
+        self.done.append(action)
+
+    @property
+    def kinds(self) -> list[str]:
+        return [action.kind for action in self.done]
+
+
+class Room:
+    """A case, and everybody around it."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        numbers = itertools.count(1)
+        self.decisions = Decisions(
+            stage.provider.database,
+            stage.clock,
+            lambda size: next(numbers).to_bytes(size, "big"),
+            stage.provider.reports.policy,
+        )
+        self.homeserver = FakeHomeserver()
+        self.worker = Worker(
+            stage.provider.database,
+            stage.clock,
+            stage.provider.reports.policy,
+            self.decisions,
+            self.homeserver,
+            "https://safety.example/appeal/",
+            bytes(32),
+        )
+        self._reports = itertools.count(1)
+
+    def report(self, *, account: str = MIA, **values: object) -> Report:
+        sent = report(*values.pop("evidence", (message(1),)), number=next(self._reports), **values)  # type: ignore[misc]
+        self.stage.provider.reports.take(account, encode(sent))
+        return sent
+
+    def case(self, number: int = 1) -> cases.CaseRow:
+        with self.stage.provider.database.reading() as connection:
+            return cases.load(connection, number)
+
+    def propose(self, proposal: Proposal, person: Person = ADA, case: int = 1) -> DecisionRow:
+        return self.decisions.propose(person, case, self.case(case).version, proposal)
+
+    def second(self, decision: DecisionRow, person: Person = BOB) -> DecisionRow:
+        return self.decisions.second(person, decision.id, self.case(decision.case).version)
+
+    def undo(self, decision: DecisionRow, person: Person = ADA) -> DecisionRow:
+        return self.decisions.undo(person, decision.id, self.case(decision.case).version, "That was wrong.")
+
+    def state(self, decision: DecisionRow) -> str:
+        return next(d.state for d in self.decisions.of_case(decision.case) if d.id == decision.id)
+
+    async def work(self) -> list[str]:
+        """Carry out all that is due; return what was done."""
+        before = len(self.homeserver.done)
+        while await self.worker.run_once():
+            pass
+        return self.homeserver.kinds[before:]
+
+    def waiting(self) -> list[str]:
+        with self.stage.provider.database.reading() as connection:
+            row = Action
+            return list(connection.scalars(select(row.kind).where(row.state == outbox.WAITING).order_by(row.position)))
+
+    def events(self) -> list[str]:
+        with self.stage.provider.database.reading() as connection:
+            return [logged.entry.event for logged in audit.of_case(connection, 1)]
+
+
+@pytest.fixture
+def room(stage: Stage) -> Iterator[Room]:
+    room = Room(stage)
+    yield room
+    audit.verify(stage.provider.database)
+
+
+async def test_one_person_warns(room: Room) -> None:
+    sent = room.report(reason=ReportReason.SOMETHING_ELSE)
+
+    decision = room.propose(WARN)
+
+    assert decision.state == IN_FORCE
+    assert not room.case().open
+    assert await room.work() == [outbox.STATEMENT]
+    status = room.stage.provider.reports.status(MIA, sent.id)
+    assert (status.state, status.outcome, status.message) == (ReportState.DECIDED, ReportOutcome.ACTED, "Thank you.")
+    assert room.events() == ["report-received", "decided", "carried-out"]
+
+
+async def test_two_people_suspend(room: Room) -> None:
+    room.report()
+
+    decision = room.propose(SUSPEND)
+
+    assert decision.state == PROPOSED
+    assert room.case().open
+    assert await room.work() == []
+    assert room.second(decision).state == IN_FORCE
+    assert await room.work() == [outbox.STATEMENT, outbox.SUSPEND]
+    assert [action.target for action in room.homeserver.done] == [LEO, LEO]
+    assert room.events() == ["report-received", "proposed", "seconded", "carried-out", "carried-out"]
+
+
+@pytest.mark.parametrize("second", [BOB, PAT], ids=["colleague", "partner organisation"])
+async def test_the_second_may_be_of_a_partner_organisation(room: Room, second: Person) -> None:
+    room.report()
+
+    assert room.second(room.propose(SUSPEND), second).settled_by == second.id
+
+
+async def test_the_first_person_is_never_the_second(room: Room) -> None:
+    room.report()
+    decision = room.propose(SUSPEND)
+
+    with pytest.raises(SamePerson):
+        room.second(decision, ADA)
+
+    assert room.state(decision) == PROPOSED
+    assert await room.work() == []
+
+
+@pytest.mark.parametrize("person", [PAT, ADMIN, AUDITOR], ids=lambda p: p.role)
+def test_who_may_not_propose(room: Room, person: Person) -> None:
+    room.report()
+
+    with pytest.raises(NotAllowed):
+        room.propose(SUSPEND, person)
+
+
+@pytest.mark.parametrize("person", [ADMIN, AUDITOR], ids=lambda p: p.role)
+def test_who_may_not_settle(room: Room, person: Person) -> None:
+    room.report()
+    decision = room.propose(SUSPEND)
+
+    with pytest.raises(NotAllowed):
+        room.second(decision, person)
+    with pytest.raises(NotAllowed):
+        room.decisions.refuse(person, decision.id, room.case().version, "no")
+
+
+def test_a_child_is_not_turned_away_by_one_person(room: Room) -> None:
+    room.report(reason=ReportReason.ASKED_FOR_PICTURES)
+    room.report(reason=ReportReason.SOMETHING_ELSE, about=f"@other:{SERVER}")
+
+    assert room.propose(NOTHING).state == PROPOSED
+    assert room.propose(NOTHING, case=2).state == IN_FORCE
+
+
+async def test_in_danger_one_person_locks_at_once_and_a_second_confirms(room: Room) -> None:
+    room.report(danger_now=True)
+
+    decision = room.propose(LOCK)
+
+    assert decision.state == IN_FORCE
+    assert room.case().open
+    assert await room.work() == [outbox.STATEMENT, outbox.LOCK]
+    assert "24 hours" in room.homeserver.done[0].text
+    confirmed = room.second(decision)
+    assert (confirmed.lapses, confirmed.settled_by) == (None, "bob")
+    assert not room.case().open
+    room.stage.clock.forward(seconds=25 * 3600)
+    assert room.decisions.lapse() == 0
+    assert await room.work() == []
+
+
+async def test_a_lock_that_nobody_confirms_ends_by_itself(room: Room) -> None:
+    room.report(danger_now=True)
+    decision = room.propose(LOCK)
+    await room.work()
+
+    room.stage.clock.forward(seconds=24 * 3600 - 1)
+    assert room.decisions.lapse() == 0
+    room.stage.clock.forward(seconds=1)
+    assert room.decisions.lapse() == 1
+
+    assert room.state(decision) == LAPSED
+    assert await room.work() == [outbox.UNLOCK, outbox.CORRECTION]
+    assert room.case().open
+    assert room.decisions.lapse() == 0
+
+
+def test_without_danger_a_lock_needs_two(room: Room) -> None:
+    room.report()
+
+    assert room.propose(LOCK).state == PROPOSED
+
+
+async def test_what_is_decided_later_keeps_the_lock(room: Room) -> None:
+    room.report(danger_now=True)
+    locked = room.propose(LOCK)
+    await room.work()
+    banned = room.propose(Proposal((ActionKind.BAN,), "threats-and-extortion", "You threatened somebody."), BOB)
+    room.second(banned, ADA)
+    assert await room.work() == [outbox.STATEMENT, outbox.LOCK]
+
+    room.stage.clock.forward(seconds=25 * 3600)
+
+    assert room.decisions.lapse() == 0
+    assert room.state(locked) == IN_FORCE
+    undoing = room.undo(locked)
+    room.second(undoing)
+    assert await room.work() == [outbox.CORRECTION]  # the ban still asks for the lock
+
+
+async def test_refusing_what_was_proposed(room: Room) -> None:
+    room.report()
+    decision = room.propose(SUSPEND)
+
+    refused = room.decisions.refuse(BOB, decision.id, room.case().version, "There is no proof.")
+
+    assert refused.state == REFUSED
+    assert room.case().open
+    assert await room.work() == []
+    with pytest.raises(DecisionSettled):
+        room.second(decision)
+
+
+async def test_taking_back_ones_own_proposal(room: Room) -> None:
+    room.report()
+    decision = room.propose(SUSPEND)
+
+    assert room.decisions.refuse(ADA, decision.id, room.case().version, "I was wrong.").state == REFUSED
+
+
+async def test_refusing_what_one_person_did_at_once(room: Room) -> None:
+    room.report(danger_now=True)
+    decision = room.propose(LOCK)
+    await room.work()
+
+    room.decisions.refuse(BOB, decision.id, room.case().version, "It was a joke between friends.")
+
+    assert await room.work() == [outbox.UNLOCK, outbox.CORRECTION]
+
+
+@pytest.mark.parametrize(
+    "proposal",
+    [
+        Proposal((), "no-breach", "x"),
+        Proposal((ActionKind.WARN, ActionKind.WARN), "unwanted-contact", "x"),
+        Proposal((ActionKind.BAN,), "unwanted-contact", "x"),
+        Proposal((ActionKind.WARN,), "no-such-rule", "x"),
+        Proposal((ActionKind.WARN,), "unwanted-contact", " \n"),
+        Proposal((ActionKind.WARN,), "unwanted-contact", "x" * 4001),
+        Proposal((ActionKind.WARN,), "unwanted-contact", "x", "y" * 4001),
+    ],
+    ids=["nothing", "twice", "not by this rule", "no rule", "no reasons", "long reasons", "long answer"],
+)
+def test_what_the_policy_does_not_allow(room: Room, proposal: Proposal) -> None:
+    room.report()
+
+    with pytest.raises(WrongDecision):
+        room.propose(proposal)
+    assert room.case().version == 1
+
+
+@pytest.mark.parametrize(
+    "reasons", [f"As {MIA} told us.", "Because Mia reported you.", "It was MIA.", "because ANNABEL said so"]
+)
+def test_nobody_learns_who_reported(room: Room, reasons: str) -> None:
+    room.report(account=f"@annabel:{SERVER}")
+    room.report()
+
+    with pytest.raises(WrongDecision, match="who reported"):
+        room.propose(Proposal((ActionKind.SUSPEND,), "child-in-danger", reasons))
+
+
+def test_a_name_inside_another_word_is_no_name(room: Room) -> None:
+    room.report()
+
+    room.propose(Proposal((ActionKind.SUSPEND,), "child-in-danger", "You wrote from Miami."))
+
+
+async def test_what_the_person_concerned_reads_says_all_it_must_and_nothing_of_the_reporter(room: Room) -> None:
+    room.report(evidence=(message(1, "the child's secret"),), text="he scares me", account=f"@annabel:{SERVER}")
+    room.second(room.propose(SUSPEND))
+
+    await room.work()
+
+    text = room.homeserver.done[0].text
+    for part in (
+        "suspended",
+        "Asking a child for intimate pictures",
+        "You asked a child for pictures.",
+        "verify",
+        "No machine decided it",
+        "https://safety.example/appeal/",
+        "out-of-court",
+        "Aucune machine",
+    ):
+        assert part in text
+    for secret in ("annabel", "secret", "scares", "Ada", "ada", "bob"):
+        assert secret not in text.replace("deciding", "")
+
+
+async def test_a_statement_that_is_written_again_is_the_same(room: Room) -> None:
+    room.report(reason=ReportReason.SOMETHING_ELSE)
+    room.propose(WARN)
+    room.homeserver.fail = EnforcerError("the homeserver is away")
+    await room.worker.run_once()
+    room.homeserver.fail = None
+    room.stage.clock.forward(seconds=2)
+    first = room.worker._take()
+    room.stage.clock.forward(seconds=61)
+    second = room.worker._take()
+
+    assert first is not None
+    assert second is not None
+    assert first[0] == second[0]
+    assert second[1] == 3
+
+
+# Two at once
+
+
+def test_a_stale_page_changes_nothing(room: Room) -> None:
+    room.report()
+    seen = room.case().version
+    room.propose(SUSPEND)
+
+    with pytest.raises(StaleCase):
+        room.decisions.propose(BOB, 1, seen, SUSPEND)
+
+    assert len(room.decisions.of_case(1)) == 1
+
+
+def test_two_propose_at_once(room: Room) -> None:
+    room.report()
+    version = room.case().version
+
+    def propose(person: Person) -> bool:
+        try:
+            room.decisions.propose(person, 1, version, SUSPEND)
+        except StaleCase:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(propose, [ADA, BOB] * 4)) == 1
+    assert len(room.decisions.of_case(1)) == 1
+
+
+async def test_two_second_at_once(room: Room) -> None:
+    room.report()
+    decision = room.propose(SUSPEND)
+    version = room.case().version
+
+    def second(person: Person) -> bool:
+        try:
+            room.decisions.second(person, decision.id, version)
+        except (StaleCase, DecisionSettled):
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(second, [BOB, PAT] * 4)) == 1
+    assert await room.work() == [outbox.STATEMENT, outbox.SUSPEND]
+
+
+def test_only_one_thing_is_proposed_at_a_time(room: Room) -> None:
+    room.report()
+    room.propose(SUSPEND)
+
+    with pytest.raises(DecisionSettled):
+        room.propose(WARN, BOB)
+
+
+def test_a_closed_case_is_not_decided_again(room: Room) -> None:
+    room.report(reason=ReportReason.SOMETHING_ELSE)
+    room.propose(WARN)
+
+    with pytest.raises(DecisionSettled):
+        room.propose(WARN, BOB)
+
+
+# Undo
+
+
+async def test_undoing_takes_as_many_people(room: Room) -> None:
+    sent = room.report()
+    decision = room.second(room.propose(SUSPEND))
+    await room.work()
+
+    undoing = room.undo(decision)
+
+    assert undoing.state == PROPOSED
+    assert await room.work() == []
+    with pytest.raises(SamePerson):
+        room.second(undoing, ADA)
+    room.second(undoing, PAT)
+    assert room.state(decision) == UNDONE
+    assert await room.work() == [outbox.UNSUSPEND, outbox.CORRECTION]
+    assert room.case().open
+    assert room.stage.provider.reports.status(MIA, sent.id).state is ReportState.IN_REVIEW
+    with pytest.raises(DecisionSettled):
+        room.undo(decision)
+
+
+async def test_undoing_what_was_not_carried_out_yet(room: Room) -> None:
+    room.report(reason=ReportReason.SOMETHING_ELSE)
+    decision = room.propose(WARN)
+
+    room.undo(decision)
+
+    assert await room.work() == [outbox.CORRECTION]
+
+
+async def test_undoing_what_is_under_way_waits_for_its_worker(room: Room) -> None:
+    room.report()
+    decision = room.second(room.propose(SUSPEND))
+    taken = room.worker._take()  # a worker that died here, or is still at it
+    assert taken is not None
+    room.second(room.undo(decision))
+
+    assert await room.work() == []
+    room.stage.clock.forward(seconds=61)
+    assert await room.work() == [outbox.UNSUSPEND, outbox.CORRECTION]
+
+
+def test_what_was_disclosed_cannot_be_undone(room: Room) -> None:
+    room.report()
+    decision = room.second(room.propose(Proposal((ActionKind.DISCLOSE,), "child-in-danger", "A child is in danger.")))
+
+    with pytest.raises(WrongDecision):
+        room.undo(decision)
+
+
+async def test_media_are_quarantined_by_what_was_proven(room: Room) -> None:
+    sent = picture(2, b"picture")
+    room.report(evidence=(message(1), sent.evidence), reason=ReportReason.SAW_ABUSE)
+    proposal = Proposal((ActionKind.QUARANTINE_MEDIUM,), "abuse-material", "A file that you sent is not allowed.")
+
+    decision = room.propose(proposal)
+
+    assert await room.work() == [outbox.STATEMENT, outbox.QUARANTINE]
+    assert room.homeserver.done[-1].target == f"mxc://{SERVER}/abc"
+    room.undo(decision)
+    assert await room.work() == [outbox.UNQUARANTINE, outbox.CORRECTION]
+
+
+# Appeals
+
+
+async def appealed(room: Room) -> tuple[DecisionRow, str]:
+    room.report()
+    decision = room.second(room.propose(SUSPEND))
+    await room.work()
+    text = room.homeserver.done[0].text
+    token = text.split("https://safety.example/appeal/")[1].split()[0]
+    return decision, token
+
+
+async def test_an_appeal_that_is_refused(room: Room) -> None:
+    decision, token = await appealed(room)
+    room.decisions.appeal(token, "I did nothing of the kind.")
+    assert room.case().open
+
+    answered = room.decisions.answer_appeal(PAT, decision.id, room.case().version, stands=True, reasons="You did.")
+
+    assert answered.state == IN_FORCE
+    assert not room.case().open
+    assert await room.work() == [outbox.CORRECTION]
+    assert "It stands: You did." in room.homeserver.done[-1].text
+
+
+async def test_an_appeal_that_is_granted(room: Room) -> None:
+    decision, token = await appealed(room)
+    room.decisions.appeal(token, "My little brother had my phone.")
+
+    undoing = room.decisions.answer_appeal(PAT, decision.id, room.case().version, stands=False, reasons="That is so.")
+
+    assert undoing.state == PROPOSED
+    room.second(undoing, BOB)
+    assert room.state(decision) == UNDONE
+    assert await room.work() == [outbox.UNSUSPEND, outbox.CORRECTION]
+
+
+@pytest.mark.parametrize("person", [ADA, BOB], ids=["who proposed", "who seconded"])
+async def test_nobody_judges_an_appeal_against_their_own_decision(room: Room, person: Person) -> None:
+    decision, token = await appealed(room)
+    room.decisions.appeal(token, "I did nothing of the kind.")
+
+    with pytest.raises(SamePerson):
+        room.decisions.answer_appeal(person, decision.id, room.case().version, stands=True, reasons="You did.")
+
+
+async def test_one_appeal_and_no_more(room: Room) -> None:
+    decision, token = await appealed(room)
+    with pytest.raises(DecisionSettled):
+        room.decisions.answer_appeal(PAT, decision.id, room.case().version, stands=True, reasons="There is none.")
+    room.decisions.appeal(token, "I did nothing of the kind.")
+
+    with pytest.raises(DecisionSettled):
+        room.decisions.appeal(token, "Once more.")
+    with pytest.raises(UnknownDecision):
+        room.decisions.appeal(token[:-1] + ("A" if token[-1] != "A" else "B"), "A guess.")
+    with pytest.raises(WrongDecision):
+        room.decisions.appeal(token, "")
+
+
+def test_an_appeals_token_is_kept_as_a_digest_only() -> None:
+    assert token_digest("one") != token_digest("two")
+    assert "one" not in token_digest("one")
+
+
+# After the decision
+
+
+async def test_an_addition_opens_a_decided_case_again(room: Room) -> None:
+    sent = room.report(reason=ReportReason.SOMETHING_ELSE)
+    room.propose(NOTHING)
+    assert not room.case().open
+
+    room.stage.provider.reports.add(MIA, sent.id, Addition(id="a" * 64, text="He did it again.", danger_now=True))
+
+    case = room.case()
+    assert case.open
+    assert case.urgency == 0
+
+
+def test_bad_faith_is_remembered_and_can_be_undone(room: Room) -> None:
+    room.report(reason=ReportReason.SOMETHING_ELSE)
+    decision = room.propose(Proposal((ActionKind.NO_ACTION,), "no-breach", "It was made up.", bad_faith=True))
+    assert decision.bad_faith
+
+    room.undo(decision)
+
+    assert room.case().open
+
+
+# Carrying out
+
+
+async def test_an_action_that_fails_is_tried_again_later(room: Room) -> None:
+    room.report()
+    room.second(room.propose(SUSPEND))
+    room.homeserver.fail = EnforcerError("the homeserver is away")
+
+    assert await room.worker.run_once()
+    assert not await room.worker.run_once()  # the next one waits for this one
+    room.homeserver.fail = None
+    room.stage.clock.forward(seconds=0.999)
+    assert not await room.worker.run_once()
+    room.stage.clock.forward(seconds=0.001)
+    assert await room.work() == [outbox.STATEMENT, outbox.SUSPEND]
+
+
+async def test_an_action_that_can_never_be_done_does_not_stop_the_next(room: Room) -> None:
+    room.report()
+    room.second(room.propose(SUSPEND))
+    room.homeserver.fail = EnforcerRefused("no such account here")
+    await room.worker.run_once()
+    room.homeserver.fail = None
+
+    assert await room.work() == [outbox.SUSPEND]
+    assert "could-not-be-carried-out" in room.events()
+
+
+async def test_a_worker_that_dies_half_way_is_replaced(room: Room) -> None:
+    room.report()
+    room.second(room.propose(SUSPEND))
+    taken = room.worker._take()
+    assert taken is not None
+
+    assert await room.work() == []
+    room.stage.clock.forward(seconds=60)
+    assert await room.work() == [outbox.STATEMENT, outbox.SUSPEND]
+    assert room.homeserver.done[0].id == taken[0].id
+
+
+async def test_several_workers_take_each_action_once(room: Room) -> None:
+    for number in range(6):
+        room.report(about=f"@x{number}:{SERVER}", reason=ReportReason.SOMETHING_ELSE)
+        room.propose(WARN, case=number + 1)
+
+    with ThreadPoolExecutor(6) as pool:
+        taken = [action for action in pool.map(lambda _: room.worker._take(), range(12)) if action]
+
+    assert len({action.id for action, _ in taken}) == len(taken) == 6
