@@ -20,7 +20,8 @@
     ├── ReportError              a report that cannot be taken as it stands
     │   └── ReportRefused, WrongAttachment, ReportConflict, TooManyReports
     ├── ReviewError              what a reviewer cannot do
-    │   └── UnknownCase, StaleCase, UnknownDecision, WrongDecision, DecisionSettled, SamePerson, NotAllowed
+    │   └── UnknownCase, StaleCase, UnknownDecision, WrongDecision, DecisionSettled, SamePerson,
+    │       NotAllowed, UnknownPerson, LastAdmin, InvitationSpent, PasskeyRefused, NotSignedIn, EnoughForNow
     ├── EnforcerError            what was decided cannot be done at the homeserver now
     │   └── EnforcerRefused
     ├── DamagedAudit             the audit log is not what it was
@@ -350,6 +351,42 @@ class NotAllowed(ReviewError):
     """This is for somebody of another role."""
 
     code: ClassVar[str] = "not-allowed"
+
+
+class UnknownPerson(ReviewError):
+    """There is nobody of this id, or the name is none."""
+
+    code: ClassVar[str] = "unknown-person"
+
+
+class LastAdmin(ReviewError):
+    """Nobody would be left to invite anybody."""
+
+    code: ClassVar[str] = "last-admin"
+
+
+class InvitationSpent(ReviewError):
+    """A one-time link that was used, or is too old."""
+
+    code: ClassVar[str] = "invitation-spent"
+
+
+class PasskeyRefused(ReviewError):
+    """A passkey's answer that does not hold."""
+
+    code: ClassVar[str] = "passkey-refused"
+
+
+class NotSignedIn(ReviewError):
+    """No session, or one that is over."""
+
+    code: ClassVar[str] = "not-signed-in"
+
+
+class EnoughForNow(ReviewError):
+    """Somebody has looked at hard things for long enough: a break, or the end of the day."""
+
+    code: ClassVar[str] = "enough-for-now"
 
 
 class EnforcerError(ProviderError):

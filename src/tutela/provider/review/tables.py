@@ -149,3 +149,92 @@ class Counter(Base):
 
     name: Mapped[str] = mapped_column(String(32), primary_key=True)
     next: Mapped[int] = mapped_column(BigInteger)
+
+
+class Staff(Base):
+    """Somebody who reviews, invites or audits."""
+
+    __tablename__ = "staff"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(String(120))
+    role: Mapped[str] = mapped_column(String(16))
+    organisation: Mapped[str] = mapped_column(String(120))
+    created: Mapped[int] = mapped_column(BigInteger)
+    dismissed: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class Invitation(Base):
+    """A one-time link with which somebody makes a passkey. Its secret is kept as a digest."""
+
+    __tablename__ = "staff_invitation"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    staff: Mapped[str] = mapped_column(ForeignKey("staff.id"), index=True)
+    expires: Mapped[int] = mapped_column(BigInteger)
+
+
+class Passkey(Base):
+    """A passkey: the public half, and how often its authenticator says that it was used."""
+
+    __tablename__ = "staff_passkey"
+
+    id: Mapped[str] = mapped_column(String(1400), primary_key=True)
+    """The credential's id, in URL-safe base64."""
+    staff: Mapped[str] = mapped_column(ForeignKey("staff.id"), index=True)
+    public_key: Mapped[bytes] = mapped_column(LargeBinary)
+    sign_count: Mapped[int] = mapped_column(BigInteger)
+    created: Mapped[int] = mapped_column(BigInteger)
+    used: Mapped[int] = mapped_column(BigInteger)
+
+
+class StaffSession(Base):
+    """A signed-in browser. Its secret is kept as a digest."""
+
+    __tablename__ = "staff_session"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    staff: Mapped[str] = mapped_column(ForeignKey("staff.id"), index=True)
+    created: Mapped[int] = mapped_column(BigInteger)
+    seen: Mapped[int] = mapped_column(BigInteger)
+
+
+class Challenge(Base):
+    """What an authenticator is to sign, once, and for what."""
+
+    __tablename__ = "staff_challenge"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    purpose: Mapped[str] = mapped_column(String(255))
+    expires: Mapped[int] = mapped_column(BigInteger, index=True)
+
+
+class Exposure(Base):
+    """How long somebody has looked at reported media within a shift."""
+
+    __tablename__ = "review_exposure"
+
+    staff: Mapped[str] = mapped_column(ForeignKey("staff.id"), primary_key=True)
+    day: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """Days since 1970, UTC."""
+    views: Mapped[int]
+    seconds: Mapped[int]
+    since_break: Mapped[int]
+    """Seconds since the last break."""
+    last: Mapped[int] = mapped_column(BigInteger)
+
+
+class Sample(Base):
+    """A decided case, or one of the golden set, that somebody decides a second time without seeing the first."""
+
+    __tablename__ = "review_sample"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    case: Mapped[int] = mapped_column(ForeignKey("review_case.id"), index=True)
+    golden: Mapped[bool]
+    expected: Mapped[str] = mapped_column(Text)
+    """`rule action…` of the first decision, or of those who made the golden set."""
+    drawn: Mapped[int] = mapped_column(BigInteger)
+    reviewer: Mapped[str | None] = mapped_column(String(64))
+    given: Mapped[str | None] = mapped_column(Text)
+    answered: Mapped[int | None] = mapped_column(BigInteger, index=True)
