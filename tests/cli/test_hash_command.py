@@ -72,11 +72,20 @@ def test_folders_are_read_to_the_bottom_and_a_picture_counts_once() -> None:
     assert Path("hashes.csv").stat().st_mode & 0o077 == 0
 
 
+def test_notes_that_a_system_left_in_a_folder_are_passed_over() -> None:
+    Path("pictures").mkdir()
+    Path("pictures/a.png").write_bytes(ROCKET)
+    Path("pictures/.DS_Store").write_bytes(b"a note")
+    assert ask("pictures")["bad"] == []
+    assert ask("pictures/.DS_Store", exit_code=1)["error"]["bad"][0]["file"] == "pictures/.DS_Store"
+
+
 def test_what_is_no_picture_is_refused_or_left_out() -> None:
     Path("a.png").write_bytes(ROCKET)
     Path("notes.txt").write_text("no picture")
     refused = ask("a.png", "notes.txt", exit_code=1)["error"]
     assert refused["code"] == "feed"
+    assert [bad["file"] for bad in refused["bad"]] == ["notes.txt"]
     assert not Path("hashes.csv").exists()
     told = ask("a.png", "notes.txt", "--skip-bad")
     assert [bad["file"] for bad in told["bad"]] == ["notes.txt"]
@@ -89,6 +98,7 @@ def test_pictures_too_plain_to_be_told_apart_are_left_out() -> None:
     Path("a.png").write_bytes(ROCKET)
     told = ask("grey.png", "a.png")
     assert (told["flat"], told["pictures"]) == (1, 1)
+    assert ask("grey.png", "a.png", "--minimum-quality", "0")["flat"] == 0
 
 
 def test_people_are_told_what_was_written_and_what_was_not() -> None:
@@ -101,7 +111,7 @@ def test_people_are_told_what_was_written_and_what_was_not() -> None:
     assert result.stderr.startswith("notes.txt: ")
     assert result.stdout.splitlines() == [
         "hashes.csv: 2 hashes of 1 picture.",
-        "1 picture too plain to be told apart left out.",
+        "1 picture too plain to be told apart left out (quality under 50).",
         "1 file that cannot be read left out.",
         "Import it with: tutela list import hashes.csv --as ID --out draft.json",
     ]

@@ -92,3 +92,9 @@ def test_bands_are_no_shorter_than_a_leaked_key_allows(bits: int):
     data = msgspec.json.encode({"bands": 3, "band_bits": bits, "bands_needed": 2, "batch": 288}, order="sorted")
     with pytest.raises(MalformedMessage):
         document.decode(data, Parameters, limit=1000)
+
+
+def test_errors_hold_no_regular_expressions():
+    with pytest.raises(MalformedMessage, match=r"Expected `str` of another form - at `\$\.pdq`") as refused:
+        document.decode(b'{"pdq":"zz","quality":1}', Item, limit=100, canonical=False)
+    assert "regex" not in str(refused.value)

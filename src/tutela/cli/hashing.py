@@ -11,21 +11,28 @@ from typing import Final
 import click
 from rich.markup import escape
 
-from tutela.cli.console import JSON, Command, answer, complain, count, progress, say
+from tutela.cli.console import JSON, Command, answer, complain, count, progress, say, tell_error
 from tutela.lists import defaults, files
 from tutela.lists.errors import ListError, UnreadableFeed
 from tutela.signals.image import DEFAULT_LIMITS, PLAIN, SHIPPED, Pdq, PictureError, luminance, pdq_of_list_item, views
-
-MINIMUM: Final = defaults.AGREEMENT.minimum_quality
 
 
 @click.command("hash", cls=Command)
 @click.argument("pictures", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--crops", is_flag=True, help="Two more hashes of each, that slightly cropped copies share.")
 @click.option("--skip-bad", is_flag=True, help="Leave out what is no readable picture instead of refusing.")
+@click.option(
+    "--minimum-quality",
+    type=click.IntRange(0, 100),
+    default=defaults.AGREEMENT.minimum_quality,
+    show_default=True,
+    help="Leave out plainer pictures; as the list's rule says.",
+)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Where the CSV file goes.")
 @JSON
-def hash_(pictures: tuple[Path, ...], crops: bool, skip_bad: bool, out: Path, as_json: bool) -> None:
+def hash_(
+    pictures: tuple[Path, ...], crops: bool, skip_bad: bool, minimum_quality: int, out: Path, as_json: bool
+) -> None:
     """Hash pictures, and folders of pictures, into a CSV file to import.
 
     \b
@@ -48,7 +55,7 @@ def hash_(pictures: tuple[Path, ...], crops: bool, skip_bad: bool, out: Path, as
             except (PictureError, ListError) as error:
                 bad.append({"file": str(path), "reason": error.message})
             else:
-                good = [pdq for pdq in made if pdq.quality >= MINIMUM]
+                good = [pdq for pdq in made if pdq.quality >= minimum_quality]
                 flat += not good
                 hashes.update((pdq.hex, pdq.quality) for pdq in good)
             if tell:
@@ -57,10 +64,12 @@ def hash_(pictures: tuple[Path, ...], crops: bool, skip_bad: bool, out: Path, as
         for one in bad:
             complain(f"[yellow]{escape(one['file'])}:[/] {escape(one['reason'])}")
     if bad and not skip_bad:
-        raise UnreadableFeed(
+        refused = UnreadableFeed(
             f"{len(bad)} of {count(len(found), 'file')} cannot be hashed; nothing was written",
             hint="correct them, or leave them out with --skip-bad",
         )
+        tell_error(refused, as_json=as_json, bad=bad)
+        raise click.exceptions.Exit(1)
     if not hashes:
         raise UnreadableFeed(f"nothing to vouch for among {count(len(found), 'file')}")
     text = io.StringIO()
@@ -72,7 +81,7 @@ def hash_(pictures: tuple[Path, ...], crops: bool, skip_bad: bool, out: Path, as
     def tell_people() -> None:
         say(f"{escape(str(out))}: {count(len(hashes), 'hash', 'hashes')} of {count(hashed, 'picture')}.")
         if flat:
-            say(f"{count(flat, 'picture')} too plain to be told apart left out.")
+            say(f"{count(flat, 'picture')} too plain to be told apart left out (quality under {minimum_quality}).")
         if bad:
             say(f"{count(len(bad), 'file')} that cannot be read left out.")
         say(f"Import it with: tutela list import {escape(str(out))} --as ID --out draft.json")
@@ -94,7 +103,8 @@ def hashes_of(data: bytes, *, crops: bool) -> list[Pdq]:
 def _files(given: tuple[Path, ...]) -> Iterator[Path]:
     for path in given:
         if path.is_dir():
-            yield from (one for one in sorted(path.rglob("*")) if one.is_file())
+            # Systems leave notes of their own in folders of pictures, such as .DS_Store.
+            yield from (one for one in sorted(path.rglob("*")) if one.is_file() and not one.name.startswith("."))
         else:
             yield path
 
