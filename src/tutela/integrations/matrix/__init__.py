@@ -3,6 +3,6 @@
 `client.GuardedClient` is what an application uses. Around it: `cross_signing` and `signed_json` (pure), `identities`
 (whom to trust, pure), `key_store` (what is kept on disk, encrypted), `media` (encrypted attachments), `timeline`
 (what the application is shown), `franking` (what makes a message provable, pure), `machine` (all that touches nio),
-`replays` (what was seen before), `homeserver` (a local Synapse to try it on), and `synapse_module` (what a Synapse loads
+`replays` (what was seen before), `homeserver` (a local Synapse to try it on), and `synapse_module` (which Synapse loads
 to stamp messages).
 """
