@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from playwright.async_api import Browser
 
+from harness import postgresql as servers
 from harness.browser import open_browser
+from harness.provider import ADDRESS, address_of
 from harness.synapse import Person, make_person, open_homeserver
 from tutela.integrations.matrix.homeserver import Homeserver
+from tutela.provider.database import Database
 
 # The same examples every time, and no time limit on any: a slow machine is no failure. To look further:
 # pytest --hypothesis-profile=explore
@@ -37,3 +41,40 @@ async def homeserver(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
 def person(homeserver: Homeserver) -> Callable[[str], Awaitable[Person]]:
     """Makes a new user: `await person("mia")`."""
     return lambda name: make_person(homeserver, name)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[servers.Server]:
+    """A running PostgreSQL."""
+    with servers.running() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """A folder for a provider: each test with one runs twice, with SQLite in it and with PostgreSQL."""
+    if request.param == "sqlite":
+        yield tmp_path
+        return
+    with request.getfixturevalue("postgresql").database(migrated=True) as url:
+        (tmp_path / ADDRESS).write_text(url)
+        yield tmp_path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Where an empty database is: each test that uses it runs on SQLite and on PostgreSQL."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/provider.sqlite"
+        return
+    with request.getfixturevalue("postgresql").database() as url:
+        yield url
+
+
+@pytest.fixture
+def database(home: Path) -> Iterator[Database]:
+    """A database with all tables, on SQLite and on PostgreSQL."""
+    opened = Database(address_of(home) or f"sqlite:///{home}/provider.sqlite")
+    opened.migrate()
+    yield opened
+    opened.close()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+import sqlalchemy as sa
 from fastapi import FastAPI
 
 from harness.epochs import MadeEpoch, make_epoch
@@ -27,6 +28,8 @@ SERVER = "home.example"
 #: Small, so that tests are fast; the sizes that ship are the benchmark's business.
 PARAMETERS = Parameters(bands=2, band_bits=40, bands_needed=1, batch=8)
 LISTED = tuple(hashlib.sha256(name).hexdigest() for name in (b"first", b"second"))
+#: A file in a provider's folder, with the address of its database if that is not in the folder.
+ADDRESS = "database.url"
 #: The key under which the homeserver stamps messages.
 STAMP_KEY = bytes(range(32))
 #: 2026-01-05T12:00:00Z
@@ -115,6 +118,26 @@ def small_epoch(*hashes: str, **options: object) -> MadeEpoch:
     return make_epoch(listed, **({"parameters": PARAMETERS} | options))  # type: ignore[arg-type]
 
 
+def address_of(folder: Path) -> str:
+    """The address of the database of the provider in `folder`, as its settings say it: none if it is in there."""
+    path = folder / ADDRESS
+    return path.read_text() if path.exists() else ""
+
+
+def everything_in(folder: Path) -> bytes:
+    """All that the provider in `folder` keeps: its files and, on PostgreSQL, the rows of all its tables."""
+    parts = [path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()]
+    if address := address_of(folder):
+        engine = sa.create_engine(sa.make_url(address).set(drivername="postgresql+psycopg"))
+        with engine.connect() as connection:
+            tables = sa.MetaData()
+            tables.reflect(connection)
+            rows = [row for table in tables.sorted_tables for row in connection.execute(sa.select(table))]
+        engine.dispose()
+        parts += [value if isinstance(value, bytes) else str(value).encode() for row in rows for value in row]
+    return b"\n".join(parts)
+
+
 def make_settings(folder: Path, epoch: MadeEpoch, **values: object) -> Settings:
     """Settings in `folder`, with the epoch's trust root and secret key."""
     data = folder / "data"
@@ -124,6 +147,7 @@ def make_settings(folder: Path, epoch: MadeEpoch, **values: object) -> Settings:
     defaults_: dict[str, object] = {
         "name": epoch.manifest.provider,
         "data": data,
+        "database": address_of(folder),
         "homeservers": {SERVER: "http://homeserver.invalid"},
         "trust_root": root,
         "port": 0,
@@ -144,13 +168,19 @@ def hold(settings: Settings, pair: voprf.KeyPair) -> None:
 
 @asynccontextmanager
 async def staged(
-    folder: Path, epoch: MadeEpoch | None = None, *, publish: bool = True, sink: Sink | None = None, **values: object
+    folder: Path,
+    epoch: MadeEpoch | None = None,
+    *,
+    publish: bool = True,
+    sink: Sink | None = None,
+    busy_seconds: float = 5,
+    **values: object,
 ) -> AsyncIterator[Stage]:
     """A provider in `folder`, driven without a socket; its access records go into a list unless `sink` takes them."""
     epoch = epoch or small_epoch()
     settings = make_settings(folder, epoch, **values)
     clock, homeserver, records = TestClock(), FakeHomeserver(), list[AccessRecord]()
-    provider = Provider.open(settings, clock=clock, transport=homeserver, busy_seconds=0.2)
+    provider = Provider.open(settings, clock=clock, transport=homeserver, busy_seconds=busy_seconds)
     if publish:
         provider.publish(epoch.envelope, epoch.segments)
     app = create_app(provider, sink or records.append)

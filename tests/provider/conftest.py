@@ -11,7 +11,7 @@ from harness.provider import Stage, staged
 
 
 @pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    """A provider with one published epoch, driven without a socket."""
-    async with staged(tmp_path) as made:
+async def stage(home: Path) -> AsyncIterator[Stage]:
+    """A provider with one published epoch, driven without a socket, on SQLite and on PostgreSQL."""
+    async with staged(home) as made:
         yield made

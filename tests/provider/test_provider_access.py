@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.provider import SERVER, Stage, random_request, small_epoch, staged
+from harness.provider import SERVER, Stage, everything_in, random_request, small_epoch, staged
 from tutela.lists import defaults
 from tutela.provider.access import AccessRecord, LineSink
 from tutela.provider.tables import Base
@@ -117,11 +117,11 @@ async def test_somebody_who_leaves_is_recorded_without_a_status(stage: Stage):
     assert (stage.records[-1].status, stage.records[-1].bytes_in) == (None, 1)
 
 
-async def test_a_full_log_does_not_spoil_answers(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+async def test_a_full_log_does_not_spoil_answers(home: Path, caplog: pytest.LogCaptureFixture):
     def full(record: AccessRecord) -> None:
         raise OSError(28, "No space left on device")
 
-    async with staged(tmp_path, sink=full) as stage:
+    async with staged(home, sink=full) as stage:
         assert (await stage.http.get("/v1/health")).status_code == 200
     assert "access log cannot be written" in caplog.text
 
@@ -147,19 +147,13 @@ def spellings(secret: bytes) -> list[bytes]:
     return [secret, secret.hex().encode(), base64.b64encode(secret)[:40], base64.urlsafe_b64encode(secret)[:40], shown]
 
 
-def everything_in(folder: Path) -> bytes:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    assert any(path.name.startswith("provider.sqlite") for path in files)
-    return b"".join(path.read_bytes() for path in files)
-
-
-async def test_nothing_about_what_was_checked_is_written_anywhere(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+async def test_nothing_about_what_was_checked_is_written_anywhere(home: Path, caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.DEBUG)
     policy = msgspec.structs.replace(defaults.POLICY, checks_per_hour=4)
     log = io.StringIO()
     sent: list[bytes] = []
     answered: list[bytes] = []
-    async with staged(tmp_path, small_epoch(policy=policy), sink=LineSink.to("-", log)) as stage:
+    async with staged(home, small_epoch(policy=policy), sink=LineSink.to("-", log)) as stage:
         session = await stage.sign_in()
         for _ in range(6):  # four are answered, two are over the limit
             sent.append(random_request())
@@ -179,7 +173,7 @@ async def test_nothing_about_what_was_checked_is_written_anywhere(tmp_path: Path
     for body in answered:
         response = CheckResponse.decode(body, batch=8)
         elements |= {*response.elements, response.proof[:32], response.proof[32:]}
-    written = everything_in(tmp_path) + log.getvalue().encode() + caplog.text.encode()
+    written = everything_in(home) + log.getvalue().encode() + caplog.text.encode()
     assert f"@ann:{SERVER}".encode() in written, "the account is what it does store"
     for element in elements:
         for spelling in spellings(element):

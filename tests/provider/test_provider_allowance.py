@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from pathlib import Path
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,9 +66,9 @@ def test_a_quiet_hour_makes_it_whole(per_hour: int, now: int):
     assert spend(now - 1, now, per_hour) == spend(None, now, per_hour)
 
 
-async def test_limited(tmp_path: Path):
+async def test_limited(home: Path):
     policy = msgspec.structs.replace(defaults.POLICY, checks_per_hour=3)
-    async with staged(tmp_path, small_epoch(policy=policy)) as stage:
+    async with staged(home, small_epoch(policy=policy)) as stage:
         ann, bob = await stage.sign_in(), await stage.sign_in(f"@bob:{SERVER}")
         for _ in range(3):
             assert (await stage.check(ann)).status_code == 200
@@ -85,26 +85,26 @@ async def test_limited(tmp_path: Path):
         assert (await stage.check(ann)).status_code == 200
 
 
-async def test_a_restart_resets_nothing(tmp_path: Path):
+async def test_a_restart_resets_nothing(home: Path):
     policy = msgspec.structs.replace(defaults.POLICY, checks_per_hour=1)
     epoch = small_epoch(policy=policy)
-    async with staged(tmp_path, epoch) as stage:
+    async with staged(home, epoch) as stage:
         assert (await stage.check(await stage.sign_in(token="a"))).status_code == 200
-    async with staged(tmp_path, epoch) as stage:
+    async with staged(home, epoch) as stage:
         assert (await stage.check(await stage.sign_in(token="b"))).status_code == 429
 
 
-async def test_what_is_no_element_is_paid_for(tmp_path: Path):
+async def test_what_is_no_element_is_paid_for(home: Path):
     policy = msgspec.structs.replace(defaults.POLICY, checks_per_hour=1)
-    async with staged(tmp_path, small_epoch(policy=policy)) as stage:
+    async with staged(home, small_epoch(policy=policy)) as stage:
         session = await stage.sign_in()
         assert (await stage.check(session, b"\x01\x00\x08" + b"\xff" * 256)).status_code == 400
         assert (await stage.check(session)).status_code == 429
 
 
-async def test_parallel_checks_are_all_counted(tmp_path: Path):
+async def test_parallel_checks_are_all_counted(home: Path):
     policy = msgspec.structs.replace(defaults.POLICY, checks_per_hour=5)
-    async with staged(tmp_path, small_epoch(policy=policy)) as stage:
+    async with staged(home, small_epoch(policy=policy)) as stage:
         session = await stage.sign_in()
         answers = await asyncio.gather(*(stage.check(session) for _ in range(12)))
         assert sorted(a.status_code for a in answers) == [200] * 5 + [429] * 7
@@ -115,17 +115,16 @@ async def test_what_is_kept_is_one_number(stage: Stage):
     for _ in range(3):
         await stage.check(session)
         stage.clock.forward(seconds=60)
-    with sqlite3.connect(stage.settings.data / "provider.sqlite") as connection:
-        rows = connection.execute("SELECT * FROM allowance").fetchall()
-    connection.close()
+    with stage.provider.database.reading() as connection:
+        rows = connection.execute(sa.text("SELECT * FROM allowance")).all()
     assert len(rows) == 1
     account, whole = rows[0]
     assert (account, type(whole)) == (f"@ann:{SERVER}", int)
 
 
-def test_two_processes_share_one_allowance(tmp_path: Path):
+def test_two_processes_share_one_allowance(database_url: str):
     clock = TestClock()
-    databases = [Database(f"sqlite:///{tmp_path}/provider.sqlite") for _ in range(2)]
+    databases = [Database(database_url) for _ in range(2)]
     databases[0].migrate()
     first, second = (Allowances(database, clock) for database in databases)
     for one in (first, second, first):

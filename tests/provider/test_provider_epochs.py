@@ -35,8 +35,8 @@ async def test_the_newest_manifest(stage: Stage):
     assert other.status_code == 200
 
 
-async def test_nothing_is_published_yet(tmp_path: Path):
-    async with staged(tmp_path, publish=False) as stage:
+async def test_nothing_is_published_yet(home: Path):
+    async with staged(home, publish=False) as stage:
         assert code(await stage.http.get("/v1/manifest")) == (404, "nothing-published")
         assert code(await stage.http.get("/v1/manifests/1")) == (404, "unknown-epoch")
         assert (await stage.http.get("/v1/health")).json() == {"status": "ok", "epoch": None}

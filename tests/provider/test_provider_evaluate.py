@@ -182,9 +182,9 @@ async def test_a_key_that_is_held_but_was_never_published(stage: Stage):
     assert code(answer) == (404, "unknown-key")
 
 
-async def test_a_replaced_key_answers_until_it_retires(tmp_path: Path):
+async def test_a_replaced_key_answers_until_it_retires(home: Path):
     first = small_epoch()
-    async with staged(tmp_path, first) as stage:
+    async with staged(home, first) as stage:
         session = await stage.sign_in()
         old, new = first.keys, make_keys("second")
         retires = text_of(START + 600_000).replace(".000Z", "Z")
@@ -207,9 +207,9 @@ async def test_a_replaced_key_answers_until_it_retires(tmp_path: Path):
         assert (await stage.check(session, key_id=voprf.key_id(new.public))).status_code == 200
 
 
-async def test_after_a_leak_the_old_key_stops_at_once(tmp_path: Path):
+async def test_after_a_leak_the_old_key_stops_at_once(home: Path):
     first = small_epoch()
-    async with staged(tmp_path, first) as stage:
+    async with staged(home, first) as stage:
         session = await stage.sign_in()
         new = make_keys("second")
         created = times.later(CREATED, timedelta(hours=1))
@@ -220,9 +220,9 @@ async def test_after_a_leak_the_old_key_stops_at_once(tmp_path: Path):
         assert (await stage.check(session, key_id=voprf.key_id(new.public))).status_code == 200
 
 
-async def test_a_key_that_the_newest_epoch_does_not_name_is_retired(tmp_path: Path):
+async def test_a_key_that_the_newest_epoch_does_not_name_is_retired(home: Path):
     first = small_epoch()
-    async with staged(tmp_path, first) as stage:
+    async with staged(home, first) as stage:
         session = await stage.sign_in()
         new = make_keys("second")
         second = small_epoch(previous=first, key_ring=KeyRing(new), created="2026-01-05T11:00:00Z")
@@ -231,8 +231,8 @@ async def test_a_key_that_the_newest_epoch_does_not_name_is_retired(tmp_path: Pa
         assert code(await stage.check(session, key_id=voprf.key_id(first.keys.public))) == (410, "key-retired")
 
 
-async def test_nothing_published(tmp_path: Path):
-    async with staged(tmp_path, publish=False) as stage:
+async def test_nothing_published(home: Path):
+    async with staged(home, publish=False) as stage:
         assert code(await stage.check(await stage.sign_in())) == (404, "unknown-key")
 
 
@@ -246,7 +246,7 @@ async def test_a_lost_secret_is_an_error_of_ours_and_says_no_more(stage: Stage, 
     assert key_id in caplog.text, "the operator learns which"
 
 
-async def test_the_loop_is_not_blocked_and_the_queue_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+async def test_the_loop_is_not_blocked_and_the_queue_is_bounded(home: Path, monkeypatch: pytest.MonkeyPatch):
     begun, go_on = threading.Semaphore(0), threading.Event()
     honest = voprf.blind_evaluate
 
@@ -255,7 +255,7 @@ async def test_the_loop_is_not_blocked_and_the_queue_is_bounded(tmp_path: Path, 
         go_on.wait(30)
         return honest(*args, **options)
 
-    async with staged(tmp_path, evaluation_threads=1, evaluation_queue=1) as stage:
+    async with staged(home, evaluation_threads=1, evaluation_queue=1) as stage:
         session = await stage.sign_in()
         monkeypatch.setattr(voprf, "blind_evaluate", wait)
         tasks = [asyncio.create_task(stage.check(session)) for _ in range(3)]
@@ -269,9 +269,9 @@ async def test_the_loop_is_not_blocked_and_the_queue_is_bounded(tmp_path: Path, 
         assert [(await task).status_code for task in waiting] == [200, 200]
 
 
-async def test_the_batch_size_is_the_newest_epochs(tmp_path: Path):
+async def test_the_batch_size_is_the_newest_epochs(home: Path):
     first = small_epoch()
-    async with staged(tmp_path, first) as stage:
+    async with staged(home, first) as stage:
         session = await stage.sign_in()
         wider = make_epoch(
             LISTED,

@@ -47,12 +47,12 @@ SECOND = small_epoch("11" * 32, previous=FIRST, created="2026-01-06T06:00:00Z")
 
 
 @pytest.fixture
-def opened(tmp_path: Path) -> Iterator[Callable[..., Provider]]:
+def opened(home: Path) -> Iterator[Callable[..., Provider]]:
     """Opens providers in one folder, and closes them."""
     with contextlib.ExitStack() as stack:
 
         def make(**values: object) -> Provider:
-            settings = make_settings(tmp_path, FIRST, **values)
+            settings = make_settings(home, FIRST, **values)
             return stack.enter_context(contextlib.closing(Provider.open(settings, clock=TestClock(), busy_seconds=0.1)))
 
         yield make
@@ -246,6 +246,7 @@ def test_a_full_disk_while_segments_are_written(opened: Callable[..., Provider])
     assert visible(provider) == state(SECOND)
 
 
+@pytest.mark.parametrize("home", ["sqlite"], indirect=True)
 def test_a_full_disk_while_the_database_is_written(opened: Callable[..., Provider]):
     provider = opened()
     provider.publish(FIRST.envelope, FIRST.segments)

@@ -23,6 +23,7 @@ from harness.epochs import MadeEpoch
 from harness.provider import SERVER, FakeHomeserver, make_settings, random_request, small_epoch
 from tutela.provider import settings as configuration
 from tutela.provider.access import AccessRecord
+from tutela.provider.database import Database
 from tutela.provider.errors import SettingsError, StorageUnavailable
 from tutela.provider.server import _listening, running, serve
 from tutela.provider.service import Provider
@@ -33,10 +34,10 @@ from tutela.wire.session import SignIn
 
 
 @pytest.fixture
-def published(tmp_path: Path) -> tuple[Settings, MadeEpoch]:
+def published(home: Path) -> tuple[Settings, MadeEpoch]:
     """Settings of a provider that has published an epoch."""
     epoch = small_epoch()
-    settings = make_settings(tmp_path, epoch)
+    settings = make_settings(home, epoch)
     provider = Provider.open(settings)
     provider.publish(epoch.envelope, epoch.segments)
     provider.close()
@@ -124,13 +125,16 @@ async def test_what_has_run_out_is_erased_without_being_asked(published: tuple[S
     provider = Provider.open(settings)
     provider.sessions.begin(f"@ann:{SERVER}", "00" * 32)
     provider.close()
-    database = sa.create_engine(settings.database_url)
+    database = Database(settings.database_url)
+
+    def sessions() -> int:
+        with database.reading() as connection:
+            return connection.execute(sa.text("SELECT count(*) FROM session")).scalar_one()
+
     async with running(settings, clock=lambda: 1 << 45):
-        with database.connect() as connection:
-            while connection.scalar(sa.text("SELECT count(*) FROM session")):
-                connection.rollback()
-                await asyncio.to_thread(time.sleep, 0.01)
-    database.dispose()
+        while sessions():
+            await asyncio.to_thread(time.sleep, 0.01)
+    database.close()
 
 
 async def test_a_port_that_is_taken(published: tuple[Settings, MadeEpoch]):
@@ -158,7 +162,9 @@ async def test_an_address_that_is_not_this_machines(published: tuple[Settings, M
 def test_a_database_that_cannot_be_written_is_told_before_serving(published: tuple[Settings, MadeEpoch]):
     settings, _ = published
     readonly = f"sqlite:///file:{settings.data}/provider.sqlite?mode=ro&uri=true"
-    with pytest.raises(StorageUnavailable, match="readonly"):
+    if settings.database:
+        readonly = f"{settings.database}&options=-c default_transaction_read_only=on"
+    with pytest.raises(StorageUnavailable, match=r"readonly|read-only"):
         serve(Settings(**{**vars_of(settings), "database": readonly}), started=pytest.fail)
 
 

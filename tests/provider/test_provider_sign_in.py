@@ -6,13 +6,13 @@ import asyncio
 import hashlib
 import logging
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import httpx
 import pytest
 
-from harness.provider import SERVER, START, FakeHomeserver, Stage, staged
+from harness.provider import SERVER, START, FakeHomeserver, Stage, everything_in, staged
 from tutela.provider.errors import HomeserverUnavailable, SessionUnknown
 from tutela.provider.openid import ANSWER_BYTES, CONCURRENT, OpenIdVerifier
 from tutela.wire import limits
@@ -46,8 +46,7 @@ async def test_a_token_becomes_a_session(stage: Stage):
 async def test_sessions_are_random_and_only_digests_are_kept(stage: Stage):
     secrets = {await stage.sign_in() for _ in range(5)}
     assert len(secrets) == 5
-    database = (stage.settings.data / "provider.sqlite").read_bytes()
-    database += (stage.settings.data / "provider.sqlite-wal").read_bytes()
+    database = everything_in(stage.settings.data.parent)
     for secret in secrets:
         assert secret.encode() not in database
         digest = hashlib.sha256(b"tutela/session/1\x00" + secret.encode()).hexdigest()
@@ -80,9 +79,9 @@ async def test_replayed_at_the_same_moment(stage: Stage):
     assert {problem(a) for a in answers if a.status_code == 403} == {(403, "token-replayed")}
 
 
-async def test_a_token_of_another_homeserver_is_another_token(tmp_path: Path):
+async def test_a_token_of_another_homeserver_is_another_token(home: Path):
     servers = {SERVER: "http://homeserver.invalid", "other.example": "http://other.invalid/"}
-    async with staged(tmp_path, homeservers=servers) as stage:
+    async with staged(home, homeservers=servers) as stage:
         await stage.sign_in(token="t")
         stage.homeserver.tokens["t"] = "@bob:other.example"
         answer = await stage.post_sign_in("t", server="other.example")
@@ -128,9 +127,9 @@ NONSENSE = {
     "a long id": httpx.Response(200, json={"sub": "@" + "a" * 300 + f":{SERVER}"}),
     "deep": httpx.Response(200, content=b"[" * 10_000),
     "bad UTF-8": httpx.Response(200, content=b'{"sub": "\xff"}'),
-    "huge": httpx.Response(200, content=stream(*[b" " * 4096] * 64)),
+    "huge": lambda: httpx.Response(200, content=stream(*[b" " * 4096] * 64)),
     "one over": httpx.Response(200, content=b" " * (ANSWER_BYTES + 1)),
-    "compressed": httpx.Response(200, content=stream(b"x"), headers={"content-encoding": "gzip"}),
+    "compressed": lambda: httpx.Response(200, content=stream(b"x"), headers={"content-encoding": "gzip"}),
     "a redirect": httpx.Response(302, headers={"location": "http://169.254.169.254/"}),
     "not found": httpx.Response(404, json={"errcode": "M_UNRECOGNIZED"}),
     "not HTTP": httpx.RemoteProtocolError("illegal status line"),
@@ -138,8 +137,10 @@ NONSENSE = {
 
 
 @pytest.mark.parametrize("lie", NONSENSE.values(), ids=NONSENSE)
-async def test_a_homeserver_that_talks_nonsense(stage: Stage, lie: httpx.Response | Exception):
-    stage.homeserver.lie = lie
+async def test_a_homeserver_that_talks_nonsense(
+    stage: Stage, lie: httpx.Response | Exception | Callable[[], httpx.Response]
+):
+    stage.homeserver.lie = lie() if callable(lie) else lie  # a stream can be read once only
     answer = await stage.post_sign_in("t")
     assert problem(answer) == (502, "homeserver-nonsense")
     assert len(stage.homeserver.asked) == 1, "nothing is followed or asked again"
@@ -227,8 +228,8 @@ async def test_an_unknown_session(stage: Stage):
         assert problem(answer) == (401, "session-unknown")
 
 
-async def test_an_account_has_so_many_sessions_and_no_more(tmp_path: Path):
-    async with staged(tmp_path, sessions_per_account=2) as stage:
+async def test_an_account_has_so_many_sessions_and_no_more(home: Path):
+    async with staged(home, sessions_per_account=2) as stage:
         other = await stage.sign_in(f"@bob:{SERVER}")
         sessions = []
         for _ in range(3):
@@ -241,8 +242,8 @@ async def test_an_account_has_so_many_sessions_and_no_more(tmp_path: Path):
         assert kept.account_of(other) == f"@bob:{SERVER}"
 
 
-async def test_one_session_per_account(tmp_path: Path):
-    async with staged(tmp_path, sessions_per_account=1) as stage:
+async def test_one_session_per_account(home: Path):
+    async with staged(home, sessions_per_account=1) as stage:
         first, second = await stage.sign_in(), await stage.sign_in()
         with pytest.raises(SessionUnknown):
             stage.provider.sessions.account_of(first)
@@ -257,7 +258,7 @@ async def test_accounts_are_forgotten(stage: Stage):
     assert stage.provider.forget() == 1, "the spent token"
     assert stage.clock.now == START + 7_200_000
     stage.provider.close()
-    kept = b"".join(path.read_bytes() for path in stage.settings.data.glob("provider.sqlite*"))
+    kept = everything_in(stage.settings.data.parent)
     assert ANN.encode() not in kept
 
 

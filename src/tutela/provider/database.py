@@ -1,65 +1,100 @@
-"""The database: SQLite beside the service by default, anything that SQLAlchemy speaks otherwise.
+"""The database: SQLite beside the service by default, PostgreSQL if its address says so.
 
-Contract: what `writing` wraps happens wholly or not at all, and is durable when it returns; two writers of the same
-row see each other's work or a clear error, never a mixture. Everything that only SQLite needs is in this file.
+Contract, the same on both:
+
+- What `writing` wraps happens wholly or not at all, and is durable when it returns. If the connection is lost while
+  it ends, an error is raised although it may have happened: whoever writes must be able to ask again.
+- Writers come one after the other, those of other processes too. Each sees all that those before it wrote; none
+  fails because of another. A lock is waited for during `busy_seconds`, then `StorageUnavailable` is raised.
+- What `reading` wraps sees one moment, and waits for no writer.
+- When the database has gone, `StorageUnavailable` is raised until it is back; then all works again.
+
+`sqlite` and `postgresql` hold what only one of them needs; nothing else in this room knows which it is.
 """
 
 from __future__ import annotations
 
-import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from tutela.provider import postgresql, sqlite
 from tutela.provider.errors import SettingsError, StorageUnavailable
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
-_HINT: Final = "Check that the disk is not full and that no other program holds the database."
-#: What to do, by the name of SQLite's error.
-_HINTS: Final = {
-    "SQLITE_READONLY": "Its file and folder must be writable for you: see `data` and `database` in the settings.",
-    "SQLITE_CANTOPEN": "Its folder must be there and be writable for you: see `data` and `database` in the settings.",
-    "SQLITE_FULL": "The disk is full: make room on it.",
-    "SQLITE_CORRUPT": "It is damaged: restore it from a backup, as docs/provider.md says.",
-    "SQLITE_NOTADB": "Another file lies in its place: look at `data` and `database` in the settings.",
+
+class Kind(Protocol):
+    """What a kind of database does in its own way; a module for each."""
+
+    @property
+    def READS(self) -> Mapping[str, Any]: ...  # noqa: D102, N802 (constants of the module)
+    @property
+    def WRITES(self) -> Mapping[str, Any]: ...  # noqa: D102, N802
+
+    def engine(self, url: URL, busy_seconds: float) -> Engine:
+        """Return an engine that keeps the contract."""
+
+    def hint(self, reason: BaseException) -> str:
+        """Return what to do about an error of the driver's."""
+
+    def unhurry(self, connection: Connection) -> None:
+        """Let the statements of this transaction take as long as they need."""
+
+    def settle(self, engine: Engine) -> None:
+        """Let what was deleted vanish."""
+
+    def shown(self, url: URL) -> str:
+        """Return the address without secrets."""
+
+
+#: By the first part of the address.
+_KINDS: Final[Mapping[str, Kind]] = {
+    "sqlite": sqlite,
+    "sqlite+pysqlite": sqlite,
+    "postgres": postgresql,
+    "postgresql": postgresql,
+    postgresql.DRIVER: postgresql,
 }
+_LOOKS: Final = "`database` must look like sqlite:////folder/file or postgresql://user@host/name."
+_LOCKED: Final = "Check that no other program holds the database."
 
 
 class Database:
     """A pool of connections. Safe to share between threads."""
 
     def __init__(self, url: str, *, busy_seconds: float = 5.0) -> None:
-        """Prepare to use the database at `url`; a lock is waited for during `busy_seconds` (SQLite).
+        """Prepare to use the database at `url`; a lock is waited for during `busy_seconds`.
 
         Raises:
             SettingsError: no such kind of database, or its driver is not installed.
         """
+        self._kind, self._url = _parsed(url)
         try:
-            self._sqlite = make_url(url).get_backend_name() == "sqlite"
-            options: dict[str, Any] = {"connect_args": {"timeout": busy_seconds}} if self._sqlite else {}
-            # Parameters hold accounts and digests: they stay out of error messages and logs.
-            self._engine = create_engine(url, hide_parameters=True, **options)
-        except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+            self._engine = self._kind.engine(self._url, busy_seconds)
+        except ImportError as error:
             raise SettingsError(
-                "the database address cannot be used",
-                hint="`database` must look like sqlite:////folder/file, and its driver be installed.",
+                "the driver of this kind of database is not installed", hint='Run: pip install "tutela[postgres]"'
             ) from error
-        if self._sqlite:
-            _prepare_sqlite(self._engine)
+        self._reader = self._engine.execution_options(**self._kind.READS)
+        self._writer = self._engine.execution_options(**self._kind.WRITES)
         self._writing = threading.Lock()
         self._busy_seconds = busy_seconds
-        self._writer = self._engine.execution_options(**{_WRITES: True})
+
+    @property
+    def address(self) -> str:
+        """Where it is, without passwords."""
+        return self._kind.shown(self._url)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -68,7 +103,7 @@ class Database:
         Raises:
             StorageUnavailable: locked, full, damaged or gone.
         """
-        with _translated(), self._engine.begin() as connection:
+        with self._translated(), self._reader.begin() as connection:
             yield connection
 
     @contextmanager
@@ -78,11 +113,11 @@ class Database:
         Raises:
             StorageUnavailable: locked, full, damaged or gone.
         """
-        with self._turn(), _translated(), self._writer.begin() as connection:
+        with self._turn(), self._translated(), self._writer.begin() as connection:
             yield connection
 
     def migrate(self, revision: str = "head") -> None:
-        """Bring the tables to `revision`, upwards.
+        """Bring the tables to `revision`, upwards. Of several processes that start at once, one does it.
 
         Raises:
             StorageUnavailable: as `writing`, or the database was made by a newer version.
@@ -100,13 +135,8 @@ class Database:
 
     def settle(self) -> None:
         """Let what was deleted vanish from the write-ahead log, too (SQLite)."""
-        if self._sqlite:
-            with _translated():
-                raw = self._engine.raw_connection()
-                try:
-                    raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                finally:
-                    raw.close()
+        with self._translated():
+            self._kind.settle(self._engine)
 
     def close(self) -> None:
         """Close all connections."""
@@ -114,12 +144,9 @@ class Database:
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        """Queue the writers of this process: SQLite itself would have them poll for its lock."""
-        if not self._sqlite:
-            yield
-            return
+        """Queue the writers of this process here: SQLite would have them poll, PostgreSQL hold a connection each."""
         if not self._writing.acquire(timeout=self._busy_seconds):
-            raise StorageUnavailable("the database is locked by another request", hint=_HINT, retry_after=5)
+            raise StorageUnavailable("the database is locked by another request", hint=_LOCKED, retry_after=5)
         try:
             yield
         finally:
@@ -128,6 +155,7 @@ class Database:
     def _run(self, action: Any, revision: str) -> None:
         try:
             with self.writing() as connection:
+                self._kind.unhurry(connection)
                 action(_alembic(connection), revision)
         except CommandError as error:
             raise StorageUnavailable(
@@ -135,8 +163,28 @@ class Database:
                 hint="It was probably made by a newer version of Tutela: install that one.",
             ) from error
 
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (IntegrityError, DataError):
+            raise  # the caller's, or a mistake of ours: trying again would not help
+        except PoolTimeout as error:
+            raise StorageUnavailable("all connections to the database are in use", retry_after=5) from error
+        except DBAPIError as error:
+            reason = error.orig or error
+            raise StorageUnavailable(
+                f"the database cannot be used: {reason}", hint=self._kind.hint(reason), retry_after=5
+            ) from error
 
-_WRITES: Final = "tutela_writes"
+
+def _parsed(address: str) -> tuple[Kind, URL]:
+    try:
+        url = make_url(address)
+        return _KINDS[url.drivername], url
+    except (ArgumentError, ValueError, KeyError):
+        # Not with its cause: that repeats a piece of the address, of the password perhaps.
+        raise SettingsError("the database address cannot be used", hint=_LOOKS) from None
 
 
 def _alembic(connection: Connection) -> Config:
@@ -144,35 +192,3 @@ def _alembic(connection: Connection) -> Config:
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     return config
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except IntegrityError:
-        raise
-    except (DBAPIError, PoolTimeout) as error:
-        reason = getattr(error, "orig", None) or error
-        name = "_".join(getattr(reason, "sqlite_errorname", "").split("_")[:2])  # without its finer distinctions
-        hint = _HINTS.get(name, _HINT)
-        raise StorageUnavailable(f"the database cannot be used: {reason}", hint=hint, retry_after=5) from error
-
-
-def _prepare_sqlite(engine: Engine) -> None:
-    """Make SQLite keep the contract: real transactions, writers that queue, deletions that erase."""
-
-    @event.listens_for(engine, "connect")
-    def connect(connection: sqlite3.Connection, _: object) -> None:
-        connection.isolation_level = None  # BEGIN is ours, below: the module's own comes too late
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode = WAL")
-        cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.execute("PRAGMA secure_delete = ON")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        # A writer that starts as a reader could fail half-way with "locked"; IMMEDIATE waits its turn instead.
-        writes = connection.get_execution_options().get(_WRITES, False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

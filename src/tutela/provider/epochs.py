@@ -22,6 +22,7 @@ from tutela.provider.errors import (
     UnknownKey,
     UnknownSegment,
 )
+from tutela.provider.keys import KEY_ID
 from tutela.provider.segments import DIGEST, SegmentFiles
 from tutela.provider.tables import Epoch, Key, Segment
 from tutela.wire import document, envelope, limits
@@ -120,8 +121,10 @@ class Epochs:
             UnknownKey: it was never published.
             KeyRetired: it has been replaced, and its time is over.
         """
-        with self._database.reading() as connection:
-            row = connection.execute(select(Key.retires).where(Key.id == key_id)).one_or_none()
+        row = None
+        if KEY_ID.fullmatch(key_id):
+            with self._database.reading() as connection:
+                row = connection.execute(select(Key.retires).where(Key.id == key_id)).one_or_none()
         if row is None:
             raise UnknownKey("no key of this id was ever published here", hint="Fetch /v1/manifest for the key in use.")
         if row.retires is not None and row.retires <= self._clock():

@@ -17,7 +17,7 @@ from tutela.lists.errors import ListError
 from tutela.matching import voprf
 from tutela.provider.errors import KeyStoreError
 
-_ID: Final = re.compile(r"[0-9a-f]{16}")
+KEY_ID: Final = re.compile(r"[0-9a-f]{16}")
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class KeyStore:
 
     def ids(self) -> tuple[str, ...]:
         """Return the ids of the keys that are kept, in ascending order."""
-        return tuple(sorted(p.stem for p in self.folder.glob("*.key") if _ID.fullmatch(p.stem)))
+        return tuple(sorted(p.stem for p in self.folder.glob("*.key") if KEY_ID.fullmatch(p.stem)))
 
     def destroy(self, key_id: str) -> None:
         """Remove a key for good. Copies in backups stay; `docs/provider.md` says so."""
@@ -63,5 +63,5 @@ class KeyStore:
 
 
 def _check(key_id: str) -> None:
-    if not _ID.fullmatch(key_id):
+    if not KEY_ID.fullmatch(key_id):
         raise KeyStoreError("a key id has 16 hexadecimal digits")
