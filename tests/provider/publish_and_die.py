@@ -11,16 +11,17 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import sqlalchemy as sa
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from harness.epochs import MadeEpoch
-from harness.provider import TestClock, make_settings, small_epoch
+from harness.provider import ADDRESS, TestClock, address_of, make_settings, small_epoch
 from tutela.provider.service import Provider
 
 KILLED = 9
@@ -62,10 +63,36 @@ def publish_and_die(folder: Path, first: MadeEpoch, second: MadeEpoch, step: int
     os._exit(0)
 
 
+def died(folder: Path, first: MadeEpoch, second: MadeEpoch, step: int) -> bool:
+    """Publish in a child; whether it got as far as the step at which it dies."""
+    child = os.fork()
+    if child == 0:
+        publish_and_die(folder, first, second, step)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) in (0, KILLED), status
+    return os.waitstatus_to_exitcode(status) == KILLED
+
+
 def visible(provider: Provider) -> tuple[int, dict[str, bytes]]:
     newest = provider.epochs.newest()
     files = {e.digest: provider.epochs.segment(e.digest).path.read_bytes() for e in newest.manifest.segments}
     return newest.number, files
+
+
+@contextlib.contextmanager
+def copied(prepared: Path, to: Path) -> Iterator[None]:
+    """Copy a provider's folder, and its database if that is not in there."""
+    shutil.copytree(prepared, to)
+    if not (address := address_of(prepared)):
+        yield
+        return
+    name = address.partition("?")[0].rpartition("/")[2]
+    copy = f"{name}_{to.name}"
+    with psycopg.connect(address.replace(f"/{name}?", "/postgres?"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {copy} TEMPLATE {name}")
+        (to / ADDRESS).write_text(address.replace(f"/{name}?", f"/{copy}?"))
+        yield
+        connection.execute(f"DROP DATABASE {copy} WITH (FORCE)")
 
 
 def main(root: Path) -> None:
@@ -73,29 +100,26 @@ def main(root: Path) -> None:
     second = small_epoch("11" * 32, previous=first, created="2026-01-06T06:00:00Z")
     prepared = root / "prepared"
     prepared.mkdir()
+    if (root / ADDRESS).exists():
+        shutil.copy(root / ADDRESS, prepared)
     with opened(prepared, first) as provider:
         provider.publish(first.envelope, first.segments)
     found = {"killed": 0, "old": 0, "new": 0, "repaired": 0}
     for step in range(1000):
         folder = root / str(step)
-        shutil.copytree(prepared, folder)
-        child = os.fork()
-        if child == 0:
-            publish_and_die(folder, first, second, step)
-        _, status = os.waitpid(child, 0)
-        if os.waitstatus_to_exitcode(status) == 0:
-            break
-        assert os.waitstatus_to_exitcode(status) == KILLED, status
-        found["killed"] += 1
-        with opened(folder, first) as provider:
-            number, files = visible(provider)
-            assert files == {1: first, 2: second}[number].segments
-            found["old" if number == 1 else "new"] += 1
-            provider.publish(second.envelope, second.segments)
-            found["repaired"] += visible(provider) == (2, second.segments)
-            provider.collect()
-            assert visible(provider) == (2, second.segments)
-            assert not list(provider.settings.segments.glob(".*.part"))
+        with copied(prepared, folder):
+            if not died(folder, first, second, step):
+                break
+            found["killed"] += 1
+            with opened(folder, first) as provider:
+                number, files = visible(provider)
+                assert files == {1: first, 2: second}[number].segments
+                found["old" if number == 1 else "new"] += 1
+                provider.publish(second.envelope, second.segments)
+                found["repaired"] += visible(provider) == (2, second.segments)
+                provider.collect()
+                assert visible(provider) == (2, second.segments)
+                assert not list(provider.settings.segments.glob(".*.part"))
     print(json.dumps(found))
 
 

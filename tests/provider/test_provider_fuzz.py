@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.provider import PARAMETERS, SERVER, Stage, random_request, staged
+from harness.postgresql import Server
+from harness.provider import ADDRESS, PARAMETERS, SERVER, Stage, random_request, staged
 from tutela.wire import document
 from tutela.wire.session import SignIn
 
@@ -26,10 +28,15 @@ class Shared:
     session: str
 
 
-@pytest.fixture(scope="module")
-async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shared]:
-    async with staged(tmp_path_factory.mktemp("fuzz")) as stage:
-        yield Shared(stage, (await stage.http.get("/openapi.json")).json(), await stage.sign_in())
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+async def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shared]:
+    folder = tmp_path_factory.mktemp("fuzz")
+    with contextlib.ExitStack() as stack:
+        if request.param == "postgresql":
+            server: Server = request.getfixturevalue("postgresql")
+            (folder / ADDRESS).write_text(stack.enter_context(server.database(migrated=True)))
+        async with staged(folder) as stage:
+            yield Shared(stage, (await stage.http.get("/openapi.json")).json(), await stage.sign_in())
 
 
 SEGMENT_OF_PATH = st.text(st.characters(codec="utf-8"), min_size=1, max_size=80).map(lambda text: quote(text, safe=""))

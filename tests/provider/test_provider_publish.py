@@ -275,10 +275,10 @@ def test_one_publication_at_a_time(opened: Callable[..., Provider]):
     assert visible(provider) == (None, {})
 
 
-def test_killed_at_every_step(tmp_path: Path):
+def test_killed_at_every_step(home: Path):
     """A process is killed before and after each step of a publication; the next one finds an old or a new epoch."""
     script = Path(__file__).with_name("publish_and_die.py")
-    run = subprocess.run([sys.executable, str(script), str(tmp_path)], capture_output=True, text=True, check=False)
+    run = subprocess.run([sys.executable, str(script), str(home)], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     found = json.loads(run.stdout)
     assert found["killed"] >= 6
