@@ -43,7 +43,7 @@ def test_what_a_killed_demo_left_is_removed_and_what_a_running_one_holds_is_not(
     elsewhere.mkdir()
     (elsewhere / ".lock").touch()
     (tmp_path / "tutela-demo-link").symlink_to(elsewhere)
-    with files.exclusively(held), demo._folder() as mine:
+    with demo._stoppable(), files.exclusively(held), demo._folder() as mine:
         demo._sweep()
         assert mine.is_dir()
         assert held.is_dir()

@@ -76,6 +76,8 @@ async def test_interrupted_half_way_it_cleans_up(tmp_path: Path, stop: signal.Si
         while json.loads(await asyncio.wait_for(process.stdout.readline(), 120))["kind"] != "step":
             pass
         process.send_signal(stop)
+        await asyncio.sleep(0.1)
+        process.send_signal(stop)  # by somebody who does not like to wait
         await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 130
     await gone(tmp_path)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 
 _FOLDER: Final = "tutela-demo-"
+_STOPS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: What the extra `demo` brings, as modules: looked for before the first words, so that nothing is begun in vain.
 NEEDED: Final = (
     "alembic", "fastapi", "httpx", "jinja2", "nio", "python_multipart", "sqlalchemy", "starlette", "synapse", "uvicorn",
@@ -64,21 +65,28 @@ def demo(keep: bool, as_json: bool) -> None:
     logging.basicConfig(level=logging.CRITICAL)
     show = _Lines() if as_json else _Pages(keep=keep)
     with _stoppable(), contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
-        if asyncio.run(_play(show, keep=keep)):
+        start = perf_counter()
+        show.opening()
+        _load()
+        if asyncio.run(_play(show, start, keep=keep)):
             return
         raise click.exceptions.Exit(1)
     show.stopped()
     raise click.exceptions.Exit(0 if keep else 130)
 
 
-async def _play(show: _Pages | _Lines, *, keep: bool) -> bool:
-    start = perf_counter()
-    show.opening()
-    # Everything that the demo needs takes seconds to load: not for `--help`, and not before the first words.
+def _load() -> None:
+    """Load what the demo needs, which takes seconds: after the first words, and where Ctrl-C is heeded at once."""
+    for name in ("playing", "stage", "story"):
+        importlib.import_module(f"tutela.demo.{name}")
+
+
+async def _play(show: _Pages | _Lines, start: float, *, keep: bool) -> bool:
     from tutela.demo import playing
     from tutela.demo.stage import set_stage
     from tutela.demo.story import tell
 
+    _stop_in_order()
     with _folder() as folder:
         async with set_stage(folder) as stage:
             show.set(stage, perf_counter() - start)
@@ -91,6 +99,7 @@ async def _play(show: _Pages | _Lines, *, keep: bool) -> bool:
                 async with playing.opened(stage) as links:
                     show.links(links, await asyncio.to_thread(_lay_out_pictures, folder))
                     await asyncio.Event().wait()
+            _heed_no_more()
     return held
 
 
@@ -102,6 +111,7 @@ def _folder() -> Iterator[Path]:
         with files.exclusively(folder):  # so that nobody sweeps it
             yield folder
     finally:
+        _heed_no_more()
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -116,19 +126,38 @@ def _sweep() -> None:
 
 @contextlib.contextmanager
 def _stoppable() -> Iterator[None]:
-    """End on SIGTERM and SIGHUP as on Ctrl-C: in order."""
+    """End on SIGTERM and SIGHUP as on Ctrl-C: in order, and once, however often it is pressed."""
 
     def interrupt(*_: object) -> None:
+        _heed_no_more()
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
-    # Started in the background by a script, SIGINT is ignored unless we say otherwise.
-    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
+    # SIGINT, too: started in the background by a script, it is ignored unless we say otherwise.
+    before = {number: signal.signal(number, interrupt) for number in _STOPS}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _stop_in_order() -> None:
+    """From now on let a signal cancel this task alone: what it started then ends in the reverse order."""
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None
+
+    def stop() -> None:
+        _heed_no_more()
+        task.cancel()
+
+    for number in _STOPS:
+        loop.add_signal_handler(number, stop)
+
+
+def _heed_no_more() -> None:
+    """Let what removes and ends things come to its end."""
+    for number in _STOPS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _lay_out_pictures(folder: Path) -> Path:
