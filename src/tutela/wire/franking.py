@@ -44,7 +44,7 @@ _MESSAGE: Final = b"tutela/franking/message/1\x00"
 _STAMP: Final = b"tutela/franking/stamp/1\x00"
 _KEY_ID: Final = b"tutela/franking/stamp-key-id/1\x00"
 
-MatrixId = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+MatrixId = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^\x00]*\Z")]
 Hex32 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Milliseconds = Annotated[int, msgspec.Meta(ge=0, lt=1 << 53)]
 

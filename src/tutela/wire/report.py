@@ -31,7 +31,8 @@ from tutela.wire.franking import (
     StampedEvent,
 )
 
-Text = Annotated[str, msgspec.Meta(max_length=limits.REPORT_TEXT)]
+#: Without U+0000, which not every database keeps.
+Text = Annotated[str, msgspec.Meta(max_length=limits.REPORT_TEXT, pattern=r"^[^\x00]*\Z")]
 Language = Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}\Z")]
 Region = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{2}\Z")]
 Base64 = Annotated[str, msgspec.Meta(max_length=64)]
@@ -146,7 +147,7 @@ class Addition(Document, frozen=True):
     """What a reporter adds later. `id` as in `Report`."""
 
     id: Hex32
-    text: Annotated[str, msgspec.Meta(min_length=1, max_length=limits.REPORT_TEXT)]
+    text: Annotated[Text, msgspec.Meta(min_length=1)]
     danger_now: bool = False
 
 

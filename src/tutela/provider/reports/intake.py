@@ -30,6 +30,7 @@ from tutela.provider.reports.verification import AttachmentCheck, StampKeys, ver
 from tutela.provider.review import audit, cases
 from tutela.provider.review.policy import Policy, Urgency, urgency_of
 from tutela.provider.review.tables import Case
+from tutela.provider.segments import DIGEST
 from tutela.wire import document
 from tutela.wire.report import (
     Addition,
@@ -271,15 +272,20 @@ class Reports:
         with self.database.reading() as connection:
             found = self._own(connection, account, report_id)
             row = ReportAttachment
-            announced = connection.execute(select(row).where(row.report == report_id, row.sha256 == sha256)).first()
+            announced: Row[Any] | None = None
+            if DIGEST.fullmatch(sha256):
+                this = select(row).where(row.report == report_id, row.sha256 == sha256)
+                announced = connection.execute(this).first()
         if announced is None:
             raise UnknownAttachment("the report announced no such attachment")
         return found, announced
 
     def _own(self, connection: Connection, account: str, report_id: str) -> Row[Any]:
-        found = connection.execute(
-            select(ReportTable).where(ReportTable.id == report_id, ReportTable.account == account)
-        ).first()
+        found: Row[Any] | None = None
+        if DIGEST.fullmatch(report_id):
+            found = connection.execute(
+                select(ReportTable).where(ReportTable.id == report_id, ReportTable.account == account)
+            ).first()
         if found is None:
             # The same answer for somebody else's report as for none: its id tells nobody that it exists.
             raise UnknownReport("you have made no such report")
