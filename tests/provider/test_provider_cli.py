@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from harness.epochs import CREATED, SIGNERS
-from harness.provider import PARAMETERS, make_settings, small_epoch
+from harness.provider import PARAMETERS, address_of, make_settings, small_epoch
 from tutela.cli.main import main
 from tutela.cli.provider import _lacks
 from tutela.cli.provider import provider as group
@@ -52,9 +53,11 @@ def sign(workspace: Workspace) -> None:
 
 
 @pytest.fixture
-def config(tmp_path: Path, listing: Workspace) -> Path:
+def config(home: Path, listing: Workspace, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The settings of a provider that `init` made, with a trust root."""
-    folder = tmp_path / "service"
+    if address := address_of(home):
+        monkeypatch.setenv("TUTELA_PROVIDER_DATABASE", address)
+    folder = home / "service"
     tutela("provider", "init", folder, "--name", "provider.example", "--homeserver", "home.example=http://127.0.0.1:1")
     root = listing.trust_root(signatures=2, jurisdictions=2, minimum_epoch=0)
     (folder / "trust-root.json").write_bytes(document.encode(root))
@@ -188,7 +191,7 @@ def test_serving_says_what_devices_will_miss(tmp_path: Path):
 
 def test_serving_says_which_keys_it_cannot_answer_with(config: Path, listing: Workspace):
     tutela("provider", "publish", "--list", listing.root, "--config", config)
-    settings = configuration.load(config, {})
+    settings = configuration.load(config, os.environ)
     assert list(_lacks(settings)) == []
     (secret,) = settings.keys.glob("*.key")
     secret.chmod(0o644)

@@ -342,6 +342,7 @@ def test_status(opened: Callable[..., Provider]):
     provider = opened()
     empty = provider.status()
     assert (empty.epoch, empty.epochs, empty.sessions) == (None, (), 0)
+    assert empty.database == provider.database.address
     assert [key.state for key in empty.keys] == ["held, in no published epoch"]
     new = make_keys("new")
     rotated = FIRST.key_ring.rotated(new, retires="2026-01-06T07:00:00Z")

@@ -151,6 +151,7 @@ _DISTRIBUTIONS: Final = {
     "vodozemac": "vodozemac",
     "fastapi": "fastapi",
     "sqlalchemy": "sqlalchemy",
+    "psycopg": "psycopg",
     "starlette": "starlette",
     "synapse": "matrix-synapse",
 }
@@ -165,6 +166,7 @@ _LOOKS: Final[tuple[Callable[[], Finding], ...]] = (
     _extra("matrix", "vodozemac", "a Matrix client"),
     _extra("provider", "fastapi", "the provider"),
     _extra("provider", "sqlalchemy", "the provider"),
+    _extra("postgres", "psycopg", "nothing but PostgreSQL as the provider's database"),
     _extra("chat", "starlette", "the chat page"),
     _extra("demo", "synapse", "the demo"),
     _browser,

@@ -40,6 +40,8 @@ class Status:
     """The state of a provider."""
 
     provider: str
+    database: str
+    """Where it is, without passwords."""
     epoch: NewestEpoch | None
     epochs: tuple[int, ...]
     keys: tuple[KeyState, ...]
@@ -60,6 +62,7 @@ def status(name: str, database: Database, epochs: Epochs, keys: KeyStore, clock:
     held = set(keys.ids())
     return Status(
         provider=name,
+        database=database.address,
         epoch=_newest(epochs, times),
         epochs=tuple(sorted(times)),
         keys=tuple(KeyState(one, _state(one, published, held, clock())) for one in sorted(published.keys() | held)),
