@@ -12,9 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tutela.wire import limits
-from tutela.wire.document import encode
+from tutela.wire.document import decode, encode
 from tutela.wire.errors import MalformedMessage, OversizedMessage
-from tutela.wire.report import LEAST_BYTES, Attachment, MessageEvidence, Report, ReportReason, padded, read_report
+from tutela.wire.report import (
+    LEAST_BYTES,
+    Addition,
+    Attachment,
+    MessageEvidence,
+    Report,
+    ReportReason,
+    padded,
+    read_report,
+)
 
 THIRTY_TWO = base64.b64encode(bytes(32)).decode()
 
@@ -113,6 +122,14 @@ def test_another_form_is_refused(change: dict[str, Any]) -> None:
 
     with pytest.raises(MalformedMessage):
         read_report(msgspec.json.encode(fields | change))
+
+
+@pytest.mark.parametrize("text", ["Yes.", "é" * limits.REPORT_TEXT])
+def test_an_addition_looks_like_a_small_report(text: str) -> None:
+    data = padded(Addition(id="ab" * 32, text=text))
+
+    assert len(data) == LEAST_BYTES
+    assert decode(data, Addition, limit=LEAST_BYTES, canonical=False).text == text
 
 
 def test_bounds_are_kept() -> None:

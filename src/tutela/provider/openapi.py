@@ -12,7 +12,7 @@ from tutela.errors import TutelaError
 from tutela.provider.problems import STATUS
 from tutela.wire.document import Document
 from tutela.wire.manifest import Manifest
-from tutela.wire.report import Addition, Receipt, Report, ReportStatus
+from tutela.wire.report import Addition, ReadingTimes, Receipt, Report, ReportStatus
 from tutela.wire.session import Problem, Session, SignIn
 
 OCTETS: Final = "application/octet-stream"
@@ -90,7 +90,7 @@ def _problem(kinds: list[type[TutelaError]]) -> Json:
 
 def completed(document: Json) -> Json:
     """Return FastAPI's document with our schemas, and without what our routes never answer."""
-    documents = (SignIn, Session, Problem, Health, Manifest, Report, Receipt, Addition, ReportStatus)
+    documents = (SignIn, Session, Problem, Health, Manifest, Report, Receipt, Addition, ReportStatus, ReadingTimes)
     _, schemas = msgspec.json.schema_components(documents, ref_template="#/components/schemas/{name}")
     # JSON Schema writes regular expressions as ECMA-262 does, where `$` means what Python calls `\Z`.
     portable = json.loads(json.dumps(schemas).replace("\\\\Z", "$"))

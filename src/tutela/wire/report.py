@@ -3,6 +3,7 @@
 `POST /v1/reports` takes a `Report` and answers with a `Receipt`; `PUT /v1/reports/{id}/attachments/{sha256}` takes each
 file that it announces; `POST /v1/reports/{id}/additions` takes an `Addition`; `GET /v1/reports/{id}` answers with a
 `ReportStatus`. Who reports is whose session it is, never a field: so nobody can report in another's name.
+`GET /v1/reading-times` answers with `ReadingTimes`, before anything is reported.
 
 A report may hold messages with proof, messages without (from clients that do not commit), or no message at all.
 """
@@ -143,6 +144,23 @@ class Receipt(Document, frozen=True):
     """When somebody will have read it, as the provider promises for this urgency and hour."""
 
 
+class ReadingTime(Document, frozen=True):
+    """When somebody would read a report that is made now, in minutes from now, as the provider promises."""
+
+    nobody_for: Annotated[int, msgspec.Meta(ge=0)]
+    """So long nobody is there to read it: a night, a free day. 0 where somebody is."""
+    within: Annotated[int, msgspec.Meta(ge=0)]
+    """Within so long somebody will have read it."""
+
+
+class ReadingTimes(Document, frozen=True):
+    """What is promised now for each kind of report: to be told before anybody sends one."""
+
+    danger_now: ReadingTime
+    reasons: dict[ReportReason, ReadingTime]
+    """Where nobody is in danger now."""
+
+
 class Addition(Document, frozen=True):
     """What a reporter adds later. `id` as in `Report`."""
 
@@ -184,9 +202,9 @@ class ReportStatus(Document, frozen=True):
     additions: Annotated[int, msgspec.Meta(ge=0)]
 
 
-def padded(report: Report) -> bytes:
-    """Return the report's bytes, with white space at the end: whoever watches the line sees one of few sizes."""
-    data = encode(report)
+def padded(sent: Report | Addition) -> bytes:
+    """Return the document's bytes, with white space at the end: whoever watches the line sees one of few sizes."""
+    data = encode(sent)
     size = LEAST_BYTES
     while size < len(data):
         size *= 2

@@ -26,6 +26,8 @@ from tutela.wire.report import (
     Addition,
     Attachment,
     Proof,
+    ReadingTime,
+    ReadingTimes,
     Receipt,
     Report,
     ReportReason,
@@ -101,6 +103,34 @@ async def test_a_report_is_kept_and_promised_a_reader(stage: Stage, mia: Reporte
     assert len(receipt.reference) == 9
     [case] = queue(stage)
     assert (case.about, case.urgency, case.reports, case.due) == (LEO, Urgency.CONTACT, 1, START + 240 * 60_000)
+
+
+@pytest.mark.parametrize(
+    ("hours", "nobody_for", "within"),
+    [(0, 0, 240), (6, 0, 240), (10, 9 * 60, 13 * 60), (18, 60, 300)],
+    ids=["at 13:00", "at 19:00", "at 23:00", "at 7:00"],
+)
+async def test_when_it_would_be_read_is_told_before_and_needs_no_session(
+    stage: Stage, mia: Reporter, hours: int, nobody_for: int, within: int
+) -> None:
+    stage.clock.forward(seconds=hours * 3600)
+
+    answer = await stage.http.get("/v1/reading-times")
+
+    times = msgspec.json.decode(answer.content, type=ReadingTimes)
+    assert times.reasons[ReportReason.THREATENED] == ReadingTime(nobody_for=nobody_for, within=within)
+    assert times.reasons.keys() == set(ReportReason)
+    assert times.danger_now == ReadingTime(nobody_for=0, within=15)
+    mia = await Reporter.of(stage)
+    assert (await mia.report(report())).read_within_minutes == within
+
+
+async def test_answers_are_as_long_whatever_was_reported(stage: Stage, mia: Reporter) -> None:
+    few = await mia.post(report(message(1)))
+    many = await mia.post(report(*(unproven(message(n)) for n in range(1, 101)), number=2))
+
+    assert len(few.content) == len(many.content) == 4096
+    assert len((await stage.http.get("/v1/reading-times")).content) == 4096
 
 
 async def test_words_alone_are_a_full_report(stage: Stage, mia: Reporter) -> None:

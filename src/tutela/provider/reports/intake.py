@@ -35,9 +35,12 @@ from tutela.wire import document
 from tutela.wire.report import (
     Addition,
     Proof,
+    ReadingTime,
+    ReadingTimes,
     Receipt,
     Report,
     ReportOutcome,
+    ReportReason,
     ReportState,
     ReportStatus,
     read_report,
@@ -169,6 +172,17 @@ class Reports:
                 select(row.id).where(row.account == account).order_by(row.received.desc(), row.id).limit(100)
             ).all()
         return tuple(self.status(account, report_id) for report_id in ids)
+
+    def reading_times(self) -> ReadingTimes:
+        """Return when somebody would read a report that is made now."""
+        now = self.clock()
+
+        def time(urgency: Urgency) -> ReadingTime:
+            nobody_for, within = self.policy.nobody_for(urgency, now), self.policy.read_within(urgency, now)
+            return ReadingTime(nobody_for=nobody_for, within=within)
+
+        reasons = {reason: time(urgency_of(reason, danger_now=False)) for reason in ReportReason}
+        return ReadingTimes(danger_now=time(Urgency.IMMINENT), reasons=reasons)
 
     def _write(
         self, connection: Connection, account: str, report: Report, digest: str, proofs: tuple[Proof, ...]

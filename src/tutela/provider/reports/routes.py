@@ -22,6 +22,8 @@ from tutela.wire.report import Addition
 
 _ADDITION_BYTES: Final = 64 << 10
 _PRIVATE: Final = {"cache-control": "no-store"}
+#: Answers are padded to a multiple of this, so that their length does not tell how many messages were reported.
+_STEP: Final = 4096
 _BODY: Final = (
     MalformedMessage,
     OversizedMessage,
@@ -78,6 +80,16 @@ def add_routes(app: FastAPI, reports: Reports, sessions: Sessions) -> None:
     async def mine(request: Request) -> Response:
         account = await account_of(request)
         return _json(await run_in_threadpool(reports.mine, account))
+
+    @app.get(
+        "/v1/reading-times",
+        summary="When somebody would read a report that is made now",
+        description="Needs no session: somebody who hesitates to report is not asked who they are.",
+        response_class=Response,
+        responses={200: success("In minutes.", JSON, reference("ReadingTimes")), **problems(errors.Internal)},
+    )
+    async def reading_times() -> Response:
+        return _json(reports.reading_times())
 
     @app.get(
         "/v1/reports/{report_id}",
@@ -143,4 +155,5 @@ def _sent(media_type: str, schema: dict[str, object]) -> dict[str, object]:
 
 
 def _json(answer: object) -> Response:
-    return Response(msgspec.json.encode(answer), media_type=JSON, headers=_PRIVATE)
+    body = msgspec.json.encode(answer)
+    return Response(body.ljust(-(-len(body) // _STEP) * _STEP), media_type=JSON, headers=_PRIVATE)

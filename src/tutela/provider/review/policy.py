@@ -162,8 +162,11 @@ class Policy(_Part, frozen=True, dict=True):
 
     def read_within(self, urgency: Urgency, now: int) -> int:
         """Return within how many minutes somebody will have read it, which nights and free days can put off."""
-        wait = 0 if urgency is Urgency.IMMINENT and self.staffing.on_call else self._until_staffed(now)
-        return wait + self.minutes.of(urgency)
+        return self.nobody_for(urgency, now) + self.minutes.of(urgency)
+
+    def nobody_for(self, urgency: Urgency, now: int) -> int:
+        """Return for how many minutes there is nobody to read a report of this urgency; 0 if somebody is there."""
+        return 0 if urgency is Urgency.IMMINENT and self.staffing.on_call else self._until_staffed(now)
 
     def _until_staffed(self, now: int) -> int:
         staffing = self.staffing
