@@ -76,6 +76,7 @@ async def test_every_route_is_documented(stage: Stage):
         ("get", "/v1/health"),
         ("post", "/v1/session"),
         ("post", "/v1/keys/{key_id}/evaluate"),
+        ("get", "/v1/reading-times"),
         ("post", "/v1/reports"),
         ("get", "/v1/reports"),
         ("get", "/v1/reports/{report_id}"),
