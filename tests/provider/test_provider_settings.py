@@ -17,6 +17,11 @@ data = "data"
 trust_root = "/etc/trust-root.json"
 homeservers = { "family.example" = "http://127.0.0.1:8008" }
 """
+ACTING = """
+enforcer_homeserver = "family.example"
+enforcer_token_file = "token"
+appeal_address = "https://safety.example/appeal/"
+"""
 
 
 def written(folder: Path, text: str) -> Path:
@@ -31,6 +36,12 @@ def test_paths_start_at_the_files_folder(tmp_path: Path):
     assert settings.trust_root == Path("/etc/trust-root.json")
     assert settings.access_log == str(tmp_path / "access.jsonl")
     assert settings.database_url == f"sqlite:///{tmp_path}/data/provider.sqlite"
+
+
+def test_who_carries_out_what_is_decided(tmp_path: Path):
+    settings = configuration.load(written(tmp_path, MINIMAL + ACTING), {})
+    assert settings.enforcer_token_file == str(tmp_path / "token")
+    assert settings.review_secret == tmp_path / "data" / "review.key"
 
 
 def test_environment_prevails(tmp_path: Path):
@@ -72,6 +83,10 @@ def test_environment_prevails(tmp_path: Path):
         (MINIMAL.replace("http://127.0.0.1:8008", "https://matrix.example:port"), "look like https://"),
         (MINIMAL.replace("http://127.0.0.1:8008", "https://matrix.example?x=1"), "look like https://"),
         (MINIMAL.replace('"family.example" =', '"" ='), "`homeservers` must have names"),
+        (MINIMAL + ACTING.replace("family", "other"), "`enforcer_homeserver` must be one of `homeservers`"),
+        (MINIMAL + ACTING.replace('"token"', '""'), "`enforcer_token_file` is missing"),
+        (MINIMAL + ACTING.replace("https:", "mailto:"), "`appeal_address` must be an address"),
+        (MINIMAL + ACTING + 'enforcer_address = "here"', "`enforcer_address` must be an address"),
     ],
 )
 def test_refused(tmp_path: Path, text: str, said: str):

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Final
 
 import msgspec
@@ -44,6 +44,9 @@ _ANYWHERE: Final = (errors.Internal, errors.StorageUnavailable)
 #: The largest number that a manifest's epoch may have, as in `wire.manifest`.
 _LAST_EPOCH: Final = 1 << 40
 
+#: What runs in the same process and loop as the service, from its start to its end.
+Beside = Callable[[Provider], AbstractAsyncContextManager[None]]
+
 _log: Final = logging.getLogger("tutela.provider")
 
 _DESCRIPTION: Final = """Tutela's provider: signed epochs of hash lists, blinded checks against them, and reports.
@@ -53,13 +56,22 @@ match, the provider cannot tell. Devices verify everything that they fetch here.
 """
 
 
-def create_app(provider: Provider, sink: Sink, *, forget_seconds: float = FORGET_SECONDS) -> FastAPI:
-    """Return the ASGI application of `provider`; `sink` is given one record of each request."""
+def create_app(
+    provider: Provider, sink: Sink, *, forget_seconds: float = FORGET_SECONDS, beside: Sequence[Beside] = ()
+) -> FastAPI:
+    """Return the ASGI application of `provider`; `sink` is given one record of each request.
+
+    What stands `beside` the service (rooms above this one know what) is entered before the first request and left
+    after the last.
+    """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         forgetting = asyncio.create_task(_forget_regularly(provider, forget_seconds))
-        yield
+        async with AsyncExitStack() as stack:
+            for standing in beside:
+                await stack.enter_async_context(standing(provider))
+            yield
         forgetting.cancel()
 
     app = FastAPI(

@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -20,7 +20,7 @@ from starlette.types import ASGIApp
 
 from tutela.matching.voprf import RandomBytes
 from tutela.provider.access import LineSink, Sink
-from tutela.provider.app import create_app
+from tutela.provider.app import Beside, create_app
 from tutela.provider.clock import Clock, system_clock
 from tutela.provider.connections import Connection
 from tutela.provider.errors import SettingsError
@@ -35,8 +35,8 @@ _START_SECONDS: Final = 30.0
 Wrap = Callable[[ASGIApp], ASGIApp]
 
 
-def serve(settings: Settings, *, started: Callable[[str], None] | None = None) -> None:
-    """Serve until a signal stops it; `started` is told the address once it listens.
+def serve(settings: Settings, *, started: Callable[[str], None] | None = None, beside: Sequence[Beside] = ()) -> None:
+    """Serve until a signal stops it; `started` is told the address once it listens. `beside`: as in `create_app`.
 
     Raises:
         SettingsError: the address cannot be listened at, the access log not be written, or as `Provider.open`.
@@ -47,7 +47,7 @@ def serve(settings: Settings, *, started: Callable[[str], None] | None = None) -
         provider.forget()  # now, so that a database that cannot be written is told before anybody relies on it
         if started is not None:
             started(_address(listener))
-        server = _uvicorn(create_app(provider, sink))
+        server = _uvicorn(create_app(provider, sink, beside=beside))
         with _signals_spent():
             server.run(sockets=[listener])
 
@@ -61,19 +61,20 @@ async def running(
     clock: Clock = system_clock,
     random: RandomBytes = secrets.token_bytes,
     transport: httpx.AsyncBaseTransport | None = None,
+    beside: Sequence[Beside] = (),
 ) -> AsyncIterator[str]:
     """Run the service in this process and yield its address, `http://127.0.0.1:…`.
 
     It has a thread and an event loop of its own, so that nothing in the caller's loop can hold it up. `sink` is called
     on that thread. `wrap` puts something around the application, such as `tampered.Tampered`. With port 0 in the
-    settings a free port is taken.
+    settings a free port is taken. `beside` is as in `create_app`.
 
     Raises:
         SettingsError, StorageUnavailable: as `serve`.
     """
     provider = await asyncio.to_thread(lambda: Provider.open(settings, clock=clock, random=random, transport=transport))
     with contextlib.closing(provider), _listening(settings) as listener:
-        app: ASGIApp = create_app(provider, sink or LineSink.to(settings.access_log, sys.stdout))
+        app: ASGIApp = create_app(provider, sink or LineSink.to(settings.access_log, sys.stdout), beside=beside)
         server = _uvicorn(wrap(app) if wrap else app)
         thread = threading.Thread(
             target=server.run, kwargs={"sockets": [listener]}, name="tutela-provider", daemon=True

@@ -25,6 +25,7 @@ from tutela.provider.reports import stamp_keys
 from tutela.provider.reports.attachments import AttachmentFiles
 from tutela.provider.reports.intake import Reports
 from tutela.provider.review import policy
+from tutela.provider.review.decisions import Decisions
 from tutela.provider.segments import SegmentFiles
 from tutela.provider.sessions import Sessions
 from tutela.provider.settings import Settings
@@ -52,6 +53,7 @@ class Provider:
     evaluator: Evaluator
     publisher: Publisher
     reports: Reports
+    decisions: Decisions
 
     @classmethod
     def open(
@@ -80,6 +82,7 @@ class Provider:
         files = SegmentFiles(settings.segments)
         keys = KeyStore(settings.keys)
         epochs = Epochs(database, files, clock)
+        rules = policy.load(Path(settings.review_policy) if settings.review_policy else None)
         return cls(
             settings=settings,
             clock=clock,
@@ -114,9 +117,10 @@ class Provider:
                 AttachmentFiles(settings.attachments),
                 clock,
                 random,
-                policy.load(Path(settings.review_policy) if settings.review_policy else None),
+                rules,
                 stamp_keys.load(settings.stamp_keys, settings.homeservers),
             ),
+            decisions=Decisions(database, clock, random, rules),
         )
 
     def publish(

@@ -85,6 +85,27 @@ class Settings:
     review_policy: str = field(
         default="", metadata=_doc("The file of the review policy (TOML); empty: the one that ships.")
     )
+    enforcer_homeserver: str = field(
+        default="",
+        metadata=_doc(
+            "Which of `homeservers` carries out what reviewers decide, through Synapse's admin API; empty: none does."
+        ),
+    )
+    enforcer_address: str = field(
+        default="",
+        metadata=_doc("Where its admin API is reached; empty: the address in `homeservers`."),
+    )
+    enforcer_token_file: str = field(
+        default="",
+        metadata=_doc("The file with the access token of the service account, an admin there; mode 0600."),
+    )
+    appeal_address: str = field(
+        default="",
+        metadata=_doc(
+            "Where people appeal against what was decided about them: a token is added at the end, as in "
+            "https://safety.example.org/appeal/TOKEN."
+        ),
+    )
     access_log: str = field(
         default="-",
         metadata=_doc("Where the access log goes: a file, `-` for standard output, empty for nowhere."),
@@ -98,10 +119,22 @@ class Settings:
             raise _Wrong("host", "must name an address, such as 127.0.0.1")
         for server, address in self.homeservers.items():
             _check_homeserver(server, address)
+        if self.enforcer_homeserver:
+            self._check_enforcer()
         for name, (least, most) in _BOUNDS.items():
             value = getattr(self, name)
             if not least <= value <= most:
                 raise _Wrong(name, f"must lie between {least} and {most}, not be {value}")
+
+    def _check_enforcer(self) -> None:
+        if self.enforcer_homeserver not in self.homeservers:
+            raise _Wrong("enforcer_homeserver", "must be one of `homeservers`")
+        if not self.enforcer_token_file:
+            raise _Wrong("enforcer_token_file", "is missing: decisions are carried out with the token in it")
+        for name in ("enforcer_address", "appeal_address"):
+            address = getattr(self, name)
+            if (address or name == "appeal_address") and not _is_address(address):
+                raise _Wrong(name, "must be an address like https://safety.example.org/appeal/")
 
     @property
     def database_url(self) -> str:
@@ -122,6 +155,11 @@ class Settings:
     def stamp_keys(self) -> Path:
         """The folder of the keys under which homeservers stamp messages."""
         return self.data / "stamp-keys"
+
+    @property
+    def review_secret(self) -> Path:
+        """The file of the secret behind links of appeal and the names of rooms."""
+        return self.data / "review.key"
 
     @property
     def attachments(self) -> Path:
@@ -196,8 +234,9 @@ def of_values(values: Mapping[str, Any], *, base: Path) -> Settings:
             placed[name] = base / placed[name]
     if isinstance(log := placed.get("access_log"), str) and log not in ("", "-"):
         placed["access_log"] = str(base / log)
-    if isinstance(policy := placed.get("review_policy"), str) and policy:
-        placed["review_policy"] = str(base / policy)
+    for name in ("review_policy", "enforcer_token_file"):
+        if isinstance(path := placed.get(name), str) and path:
+            placed[name] = str(base / path)
     kinds = typing.get_type_hints(Settings)
     for name, value in placed.items():
         try:
@@ -254,13 +293,17 @@ def _of_text(name: str, text: str) -> Any:
 def _check_homeserver(server: str, address: str) -> None:
     if not 0 < len(server) <= 255:
         raise _Wrong("homeservers", "must have names of between 1 and 255 characters")
+    if not _is_address(address):
+        raise _Wrong("homeservers", f"gives {server} an address that does not look like https://matrix.example.org")
+
+
+def _is_address(address: str) -> bool:
     try:
         parts = urlsplit(address)
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        good = False
-    if not good or parts.query or parts.fragment or parts.username:
-        raise _Wrong("homeservers", f"gives {server} an address that does not look like https://matrix.example.org")
+        return False
+    return good and not (parts.query or parts.fragment or parts.username)
 
 
 def _path(_: type, value: Any) -> Path:
