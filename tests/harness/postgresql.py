@@ -41,6 +41,12 @@ os.setgid(group)
 os.setuid(user)
 os.execv(sys.argv[3], sys.argv[3:])
 """
+#: And around it: if the tests were killed, nobody else removes the folder.
+_KEEP: Final = """import os, shutil, subprocess, sys
+subprocess.call(sys.argv[3:])
+if os.getppid() != int(sys.argv[1]):
+    shutil.rmtree(sys.argv[2])
+"""
 
 
 class Server:
@@ -69,10 +75,11 @@ class Server:
     def start(self) -> None:
         """Start it, and wait until it answers."""
         options = [part for option in (*_OPTIONS, f"unix_socket_directories={self._folder}") for part in ("-c", option)]
+        python = [sys.executable, "-I", "-S"]
         with (self._folder / "log").open("ab") as log:
-            # The keeper ends it when the tests end, whatever ended them.
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", attached.__file__,
+                # It ends when the tests end, whatever ended them.
+                [*python, "-c", _KEEP, str(os.getpid()), self._folder, *python, attached.__file__,
                  *self._become, self._program / "postgres", "-D", self._data, *options],
                 env=_ENVIRONMENT, cwd=self._folder, stdin=subprocess.PIPE, stdout=log, stderr=log,
                 start_new_session=True,
