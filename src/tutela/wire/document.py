@@ -34,12 +34,17 @@ def decode(data: bytes, kind: type[T], *, limit: int, canonical: bool = True) ->
         MalformedMessage: not valid JSON, a missing, unknown or ill-typed field, or not the canonical encoding.
     """
     if len(data) > limit:
-        raise OversizedMessage(f"a {kind.__name__.lower()} of {len(data)} bytes is over the limit of {limit}")
+        raise OversizedMessage(f"a {_name(kind)} of {len(data)} bytes is over the limit of {limit}")
     try:
         document = msgspec.json.decode(data, type=kind)
     except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         what = _REGEX.sub("of another form", str(error))
-        raise MalformedMessage(f"not a valid {kind.__name__.lower()}: {what}") from error
+        raise MalformedMessage(f"not a valid {_name(kind)}: {what}") from error
     if canonical and msgspec.json.encode(document, order="sorted") != data:
-        raise MalformedMessage(f"not the canonical encoding of a {kind.__name__.lower()}")
+        raise MalformedMessage(f"not the canonical encoding of a {_name(kind)}")
     return document
+
+
+def _name(kind: type) -> str:
+    """Return a type's name as people write it: `trust root` for `TrustRoot`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", kind.__name__).lower()
