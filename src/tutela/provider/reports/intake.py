@@ -225,7 +225,8 @@ class Reports:
         )
         proven = {}
         for evidence, proof in zip(report.evidence, proofs, strict=True):
-            connection.execute(insert(ReportMessage).values(report=report.id, event_id=evidence.event_id))
+            message = {"report": report.id, "event_id": evidence.event_id, "room_id": evidence.room_id}
+            connection.execute(insert(ReportMessage).values(message))
             proven[evidence.event_id] = proof is Proof.PROVEN
         for attachment in report.attachments:
             connection.execute(

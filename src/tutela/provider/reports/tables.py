@@ -38,12 +38,13 @@ class Report(Base):
 
 
 class ReportMessage(Base):
-    """Which event is in which report, so that reports of the same message find each other."""
+    """Which event of which room is in which report, so that reports of the same find each other."""
 
     __tablename__ = "report_message"
 
     report: Mapped[str] = mapped_column(ForeignKey("report.id"), primary_key=True)
     event_id: Mapped[str] = mapped_column(String(255), primary_key=True, index=True)
+    room_id: Mapped[str] = mapped_column(String(255), index=True)
 
 
 class ReportAttachment(Base):

@@ -41,6 +41,8 @@ class Decision(Base):
     """What was proposed or decided in a case, and by whom."""
 
     __tablename__ = "review_decision"
+    # What waits for a second person, or lapses, is found without reading all that was ever decided.
+    __table_args__ = (Index("ix_review_decision_waiting", "state", "lapses"),)
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     case: Mapped[int] = mapped_column(ForeignKey("review_case.id"), index=True)
@@ -57,7 +59,7 @@ class Decision(Base):
     answer: Mapped[str] = mapped_column(Text)
     """To the reporters."""
     bad_faith: Mapped[bool]
-    state: Mapped[str] = mapped_column(String(16), index=True)
+    state: Mapped[str] = mapped_column(String(16))
     """`proposed`, `in-force`, `refused`, `undone`, `lapsed`."""
     proposed_by: Mapped[str] = mapped_column(String(64))
     proposed: Mapped[int] = mapped_column(BigInteger)
@@ -71,6 +73,7 @@ class Appeal(Base):
     """The one appeal that the person concerned can make against a decision, and what became of it."""
 
     __tablename__ = "review_appeal"
+    __table_args__ = (Index("ix_review_appeal_open", "answered", "received"),)
 
     decision: Mapped[str] = mapped_column(ForeignKey("review_decision.id"), primary_key=True)
     token: Mapped[str] = mapped_column(String(64), unique=True)

@@ -68,10 +68,12 @@ def upgrade() -> None:
         "report_message",
         sa.Column("report", sa.String(64), nullable=False),
         sa.Column("event_id", sa.String(255), nullable=False),
+        sa.Column("room_id", sa.String(255), nullable=False),
         sa.ForeignKeyConstraint(["report"], ["report.id"], name="fk_report_message_report"),
         sa.PrimaryKeyConstraint("report", "event_id", name="pk_report_message"),
     )
     op.create_index("ix_report_message_event_id", "report_message", ["event_id"])
+    op.create_index("ix_report_message_room_id", "report_message", ["room_id"])
     op.create_table(
         "report_attachment",
         sa.Column("report", sa.String(64), nullable=False),
@@ -116,7 +118,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_review_decision"),
     )
     op.create_index("ix_review_decision_case", "review_decision", ["case"])
-    op.create_index("ix_review_decision_state", "review_decision", ["state"])
+    op.create_index("ix_review_decision_waiting", "review_decision", ["state", "lapses"])
     op.create_table(
         "review_appeal",
         sa.Column("decision", sa.String(32), nullable=False),
@@ -131,6 +133,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("decision", name="pk_review_appeal"),
         sa.UniqueConstraint("token", name="uq_review_appeal_token"),
     )
+    op.create_index("ix_review_appeal_open", "review_appeal", ["answered", "received"])
     op.create_table(
         "review_note",
         sa.Column("id", sa.String(32), nullable=False),
