@@ -18,6 +18,7 @@ from rich.table import Table
 from tutela.cli import epochs
 from tutela.cli.console import JSON, Group, answer, complain, count, say, show
 from tutela.cli.submissions import LIST
+from tutela.integrations.matrix.enforcement import acting
 from tutela.lists import files, keyfile
 from tutela.lists.errors import (
     AlreadyThere,
@@ -31,6 +32,7 @@ from tutela.lists.errors import (
 from tutela.lists.workspace import Workspace
 from tutela.provider import settings as configuration
 from tutela.provider.errors import KeyStoreError, NothingPublished, SettingsError
+from tutela.provider.review import outbox
 from tutela.provider.server import serve as run
 from tutela.provider.service import Provider, trust_root
 from tutela.provider.settings import Settings
@@ -142,7 +144,7 @@ def serve(config: Path, as_json: bool) -> None:
         else:
             complain(f"Listening at [bold]{address}[/]. Ctrl-C stops.")
 
-    run(settings, started=started)
+    run(settings, started=started, beside=[acting(settings)] if settings.enforcer_homeserver else [])
 
 
 def _lacks(settings: Settings) -> Iterator[str]:
@@ -159,6 +161,11 @@ def _lacks(settings: Settings) -> Iterator[str]:
     except SettingsError as error:
         yield f"{error.message}, so nothing can be published"
     with closing(Provider.open(settings)) as opened:
+        if not settings.enforcer_homeserver and (waiting := outbox.waiting(opened.database)):
+            yield (
+                f"{count(waiting, 'thing')} that reviewers have decided cannot be done: name `enforcer_homeserver` in "
+                "the settings"
+            )
         try:
             newest = opened.epochs.newest()
         except NothingPublished:

@@ -23,7 +23,7 @@
     │   └── UnknownCase, StaleCase, UnknownDecision, WrongDecision, DecisionSettled, SamePerson,
     │       NotAllowed, UnknownPerson, LastAdmin, InvitationSpent, PasskeyRefused, NotSignedIn, EnoughForNow
     ├── EnforcerError            what was decided cannot be done at the homeserver now
-    │   └── EnforcerRefused
+    │   └── EnforcerRefused, EnforcerAway
     ├── DamagedAudit             the audit log is not what it was
     ├── SignInRefused            the homeserver does not vouch for this account
     │   └── TokenUnknown, TokenReplayed, ForeignHomeserver, ForeignAccount
@@ -399,6 +399,12 @@ class EnforcerRefused(EnforcerError):
     """The homeserver can never do what was decided."""
 
     code: ClassVar[str] = "enforcer-refused"
+
+
+class EnforcerAway(EnforcerError):
+    """The homeserver does not answer anything at all just now, or asks for a pause."""
+
+    code: ClassVar[str] = "enforcer-away"
 
 
 class DamagedAudit(ProviderError):

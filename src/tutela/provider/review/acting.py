@@ -9,24 +9,25 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import hmac
 import logging
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from tutela.errors import TutelaError
 from tutela.provider.clock import Clock
 from tutela.provider.database import Database
-from tutela.provider.errors import EnforcerRefused, ProviderError
+from tutela.provider.errors import EnforcerAway, EnforcerError, EnforcerRefused, ProviderError
 from tutela.provider.reports.tables import Report
 from tutela.provider.review import audit, outbox
 from tutela.provider.review.decisions import Decisions, token_digest
 from tutela.provider.review.policy import Policy
 from tutela.provider.review.records import read_row
-from tutela.provider.review.statement import Facts, correction, statement
+from tutela.provider.review.statement import Facts, stands, statement, taken_back
 from tutela.provider.review.tables import Action, Appeal, Decision
 from tutela.wire.report import Proof
 
@@ -34,8 +35,14 @@ _log: Final = logging.getLogger("tutela.review")
 
 #: Waits between attempts, in milliseconds; the last one is repeated.
 WAITS: Final = (1_000, 5_000, 30_000, 120_000, 600_000)
+#: The longest pause that a homeserver can ask for.
+_LONGEST_WAIT: Final = 3_600_000
 #: After so many attempts somebody is asked to look; it is tried on all the same.
 _ALARMING: Final = 8
+#: After so many attempts of one that the homeserver answers and does not do, others do not wait for it any more.
+PATIENCE: Final = 4
+#: How long one attempt may take, in seconds: less than `outbox.LEASE`, after which another worker takes it over.
+_ATTEMPT_SECONDS: Final = 45
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,8 @@ class Enforcer(Protocol):
 
         Raises:
             EnforcerRefused: it can never be done, whatever is tried (an account of another homeserver).
-            TutelaError: not now.
+            EnforcerAway: not now, nor anything else.
+            EnforcerError: not now.
         """
 
 
@@ -75,70 +83,74 @@ class Worker:
     """Of the provider's: appeal tokens are derived from it, so that a statement written again is the same."""
 
     async def run(self, seconds: float = 1.0) -> None:
-        """Carry out what comes, for ever."""
+        """Carry out what comes, until it is cancelled; whether there is something is looked up every `seconds`."""
         while True:
-            try:
-                await asyncio.to_thread(self.decisions.lapse)
-                worked = await self.run_once()
-            except ProviderError as error:
-                _log.warning("decisions cannot be carried out just now: %s", error)
-                worked = False
-            if not worked:
+            await _tried(asyncio.to_thread(self.decisions.lapse))
+            if not await _tried(self.run_once()):
                 await asyncio.sleep(seconds)
 
     async def run_once(self) -> bool:
-        """Carry out one action, if one is due; return whether there was one."""
+        """Carry out one action, if one is due; return whether there was one.
+
+        Raises:
+            StorageUnavailable: the database has gone. What was done and could not be noted is done again later.
+        """
         taken = await asyncio.to_thread(self._take)
         if taken is None:
             return False
         action, attempts = taken
         try:
-            await self.enforcer.perform(action)
+            async with asyncio.timeout(_ATTEMPT_SECONDS):
+                await self.enforcer.perform(action)
+        except asyncio.CancelledError:
+            with contextlib.suppress(ProviderError):
+                self._put_off(action, 0, "interrupted")  # the service stops: whoever comes next need not wait
+            raise
         except EnforcerRefused as error:
-            await asyncio.to_thread(self._settle, action, outbox.FAILED, str(error))
-        except (TutelaError, OSError, TimeoutError) as error:
+            _log.error("action %s (%s) can never be done: %s", action.id, action.kind, error)
+            await asyncio.to_thread(self._settle, action, outbox.FAILED, _told(error))
+        except (EnforcerError, OSError, TimeoutError) as error:
             level = logging.ERROR if attempts >= _ALARMING else logging.WARNING
-            _log.log(level, "action %s was not done at attempt %d: %s", action.id, attempts, error)
-            await asyncio.to_thread(self._put_off, action, attempts, str(error))
+            _log.log(level, "action %s (%s) was not done at attempt %d: %s", action.id, action.kind, attempts, error)
+            asked = 1000 * (getattr(error, "retry_after", None) or 0)
+            wait = max(WAITS[min(attempts, len(WAITS)) - 1], min(asked, _LONGEST_WAIT))
+            holds = attempts < PATIENCE or isinstance(error, EnforcerAway)
+            await asyncio.to_thread(self._put_off, action, wait, _told(error), holds=holds)
+        except Exception as error:
+            _log.exception("action %s (%s) was not done at attempt %d", action.id, action.kind, attempts)
+            await asyncio.to_thread(self._put_off, action, WAITS[-1], repr(error), holds=attempts < PATIENCE)
         else:
             await asyncio.to_thread(self._settle, action, outbox.DONE, "")
         return True
 
     def _take(self) -> tuple[PendingAction, int] | None:
         row = Action
+        due = (
+            select(row)
+            .where(row.state == outbox.WAITING, row.after <= self.clock(), ~outbox.held_up())
+            .order_by(row.after, row.number)
+            .limit(1)
+        )
+        with self.database.reading() as connection:  # without a lock: mostly there is nothing to do
+            if connection.execute(due).first() is None:
+                return None
         with self.database.writing() as connection:
-            now = self.clock()
-            earlier = row.__table__.alias("earlier")
-            blocked = (
-                select(earlier.c.id)
-                .where(
-                    earlier.c.decision == row.decision,
-                    earlier.c.position < row.position,
-                    earlier.c.state == outbox.WAITING,
-                )
-                .exists()
-            )
-            due = (
-                select(row)
-                .where(row.state == outbox.WAITING, row.after <= now, ~blocked)
-                .order_by(row.after, row.decision, row.position)
-                .limit(1)
-            )
             found = connection.execute(due).first()
             if found is None:
-                return None
-            mine = update(row).where(row.id == found.id, row.after == found.after, row.state == outbox.WAITING)
-            if not connection.execute(mine.values(after=now + outbox.LEASE, attempts=found.attempts + 1)).rowcount:
                 return None  # another worker was quicker
+            values = {"after": self.clock() + outbox.LEASE, "attempts": found.attempts + 1}
+            connection.execute(update(row).where(row.id == found.id).values(**values))
             text = self._text(connection, found)
         return PendingAction(found.id, found.kind, found.target, text), found.attempts + 1
 
     def _text(self, connection: Connection, action: Row[Any]) -> str:
-        if action.kind == outbox.CORRECTION:
-            return correction(action.text)
-        if action.kind != outbox.STATEMENT:
+        if action.kind not in (outbox.STATEMENT, outbox.CORRECTION):
             return ""
         decision = read_row(connection.execute(select(Decision).where(Decision.id == action.decision)).one())
+        if action.kind == outbox.CORRECTION:
+            if action.text:
+                return stands(decision.id, action.text)
+            return taken_back(decision.id, in_part=bool(outbox.still_needed(connection, decision, [action.target])))
         proofs = connection.scalars(select(Report.proofs).where(Report.case == decision.case))
         proven = any(Proof.PROVEN in found.split() for found in proofs)
         token = self._token(decision.id)
@@ -170,12 +182,26 @@ class Worker:
             )
             audit.append(connection, now, entry)
 
-    def _put_off(self, action: PendingAction, attempts: int, detail: str) -> None:
+    def _put_off(self, action: PendingAction, wait: int, detail: str, *, holds: bool = True) -> None:
         row = Action
-        wait = WAITS[min(attempts, len(WAITS)) - 1]
+        values: dict[str, object] = {"after": self.clock() + wait, "detail": detail[:500]}
+        if not holds:
+            values["holds"] = False
         with self.database.writing() as connection:
-            connection.execute(
-                update(row)
-                .where(row.id == action.id, row.state == outbox.WAITING)
-                .values(after=self.clock() + wait, detail=detail[:500])
-            )
+            connection.execute(update(row).where(row.id == action.id, row.state == outbox.WAITING).values(**values))
+
+
+async def _tried(step: Awaitable[object]) -> bool:
+    """Take a step, and log what goes wrong: nothing ends all acting. Return what the step returned, if it is true."""
+    try:
+        return bool(await step)
+    except ProviderError as error:
+        _log.warning("decisions cannot be carried out just now: %s", error)
+    except Exception:
+        _log.exception("decisions cannot be carried out just now")
+    return False
+
+
+def _told(error: Exception) -> str:
+    hint = getattr(error, "hint", None)
+    return f"{error} {hint}" if hint else str(error) or type(error).__name__

@@ -228,8 +228,11 @@ class Decisions:
     def lapse(self) -> int:
         """End what one person did at once and nobody confirmed in time; return how many decisions."""
         now = self.clock()
+        due = select(Decision.id).where(Decision.state == IN_FORCE, Decision.lapses <= now)
+        with self.database.reading() as connection:  # without a lock: mostly there is nothing to end
+            if connection.scalar(due.limit(1)) is None:
+                return 0
         with self.database.writing() as connection:
-            due = select(Decision.id).where(Decision.state == IN_FORCE, Decision.lapses <= now)
             ended = connection.scalars(due).all()
             for decision in ended:
                 found = self._load(connection, decision)

@@ -3,6 +3,9 @@
 Each action has an id made from its decision and place, which never changes: whoever carries it out can find out by it
 whether it was done already. What the person concerned is told stands before what is done to their account, for a
 locked account cannot read.
+
+Actions of one decision, and actions about one account or medium, are done in the order in which they were decided:
+`held_up` says for which ones others wait.
 """
 
 from __future__ import annotations
@@ -12,12 +15,14 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
 
+from tutela.provider.database import Database
 from tutela.provider.reports.tables import Report
+from tutela.provider.review.numbers import next_number
 from tutela.provider.review.policy import ActionKind
 from tutela.provider.review.records import IN_FORCE, DecisionRow
-from tutela.provider.review.tables import Action, Case, Decision
+from tutela.provider.review.tables import Action, Decision
 from tutela.wire.report import MessageEvidence, Proof
 from tutela.wire.report import Report as WireReport
 
@@ -70,17 +75,22 @@ def carry_out(connection: Connection, decision: DecisionRow, about: str | None, 
 def take_back(connection: Connection, decision: DecisionRow, about: str | None, now: int) -> None:
     """Write down what takes a decision back: what was not begun is withdrawn, the rest is reversed."""
     row = Action
-    open_ = (row.decision == decision.id, row.state.in_((WAITING, FAILED)))
+    waiting = (row.decision == decision.id, row.state == WAITING)
     # What is withdrawn may be under way at this moment: it is reversed once its worker must have ended.
-    under_way = connection.scalar(select(row.id).where(*open_, row.attempts > 0).limit(1)) is not None
-    connection.execute(update(row).where(*open_).values(state=WITHDRAWN))
-    # To reverse what was never done does no harm.
-    done = connection.execute(
-        select(row.kind, row.target).where(row.decision == decision.id).order_by(row.position.desc())
+    under_way = connection.scalar(select(row.id).where(*waiting, row.attempts > 0).limit(1)) is not None
+    connection.execute(update(row).where(*waiting).values(state=WITHDRAWN))
+    begun = connection.execute(
+        select(row.kind, row.target, row.state)
+        .where(row.decision == decision.id, row.attempts > 0)
+        .order_by(row.number.desc())
     ).all()
-    needed = _needed(connection, decision, about)
-    steps = [(OPPOSITE[kind], target, "") for kind, target in done if kind in OPPOSITE and kind not in needed]
-    if about is not None and any(kind == STATEMENT for kind, _ in done):
+    needed = still_needed(connection, decision, [action.target for action in begun])
+    steps = [
+        (OPPOSITE[action.kind], action.target, "")
+        for action in begun
+        if action.kind in OPPOSITE and action.state != FAILED and (action.kind, action.target) not in needed
+    ]
+    if about is not None and any(action.kind == STATEMENT for action in begun):
         # After the account can read again.
         steps.append((CORRECTION, about, ""))
     _write(connection, decision.id, steps, now + LEASE if under_way else now)
@@ -94,15 +104,46 @@ def answer_appeal(
         _write(connection, decision.id, [(CORRECTION, about, reasons)], now)
 
 
-def _needed(connection: Connection, decision: DecisionRow, about: str | None) -> frozenset[str]:
-    """Return what other decisions in force still ask for at the same account."""
-    others = connection.scalars(
-        select(Decision.actions)
-        .join(Case, Case.id == Decision.case)
-        .where(Case.about == about, Decision.state == IN_FORCE, Decision.kind == "act", Decision.id != decision.id)
+def still_needed(connection: Connection, decision: DecisionRow, targets: Sequence[str]) -> frozenset[tuple[str, str]]:
+    """Return what other decisions in force ask for at the same accounts and media: pairs of kind and target."""
+    row = Action
+    others = connection.execute(
+        select(row.kind, row.target)
+        .join(Decision, Decision.id == row.decision)
+        .where(Decision.state == IN_FORCE, Decision.id != decision.id)
+        .where(row.target.in_(targets), row.kind.in_(OPPOSITE))
     )
-    names = (ActionKind(name) for actions in others for name in actions.split())
-    return frozenset(kind for name in names for kind in _AT_ACCOUNT.get(name, ()))
+    return frozenset((action.kind, action.target) for action in others)
+
+
+def held_up() -> ColumnElement[bool]:
+    """The condition under which an action waits for an earlier one that is not done yet.
+
+    One that the homeserver does not do, although it answers, holds others up only for a while: a child is not left
+    without protection because a message cannot be sent. But what undoes another action never overtakes it.
+    """
+    row = Action
+    earlier = row.__table__.alias("earlier")
+    related = or_(earlier.c.decision == row.decision, earlier.c.target == row.target)
+    opposite = or_(
+        *(
+            and_(earlier.c.kind == one, row.kind == other)
+            for pair in OPPOSITE.items()
+            for one, other in (pair, pair[::-1])
+        )
+    )
+    return (
+        select(earlier.c.id)
+        .where(earlier.c.state == WAITING, earlier.c.number < row.number)
+        .where(or_(and_(related, earlier.c.holds), and_(earlier.c.target == row.target, opposite)))
+        .exists()
+    )
+
+
+def waiting(database: Database) -> int:
+    """Return how much is still to be done."""
+    with database.reading() as connection:
+        return connection.scalar(select(func.count()).where(Action.state == WAITING)) or 0
 
 
 def media_of(connection: Connection, case: int) -> Sequence[str]:
@@ -113,8 +154,8 @@ def media_of(connection: Connection, case: int) -> Sequence[str]:
     ):
         report = msgspec.json.decode(row.body, type=WireReport)
         for evidence, proof in zip(report.evidence, row.proofs.split(), strict=True):
-            if proof == Proof.PROVEN and (address := _address(evidence)):
-                found[address] = None
+            if proof == Proof.PROVEN:
+                found |= dict.fromkeys(_addresses(evidence))
     return list(found)
 
 
@@ -122,16 +163,23 @@ class _File(msgspec.Struct):
     url: str
 
 
+class _Info(msgspec.Struct):
+    thumbnail_file: _File | None = None
+
+
 class _Content(msgspec.Struct):
-    file: _File
+    file: _File | None = None
+    info: _Info | None = None
 
 
-def _address(evidence: MessageEvidence) -> str | None:
+def _addresses(evidence: MessageEvidence) -> list[str]:
+    """Return where a message says that its file and the small picture of it lie."""
     try:
-        address = msgspec.json.decode(evidence.content, type=_Content).file.url
+        content = msgspec.json.decode(evidence.content, type=_Content)
     except (msgspec.MsgspecError, RecursionError):
-        return None
-    return address if address.startswith("mxc://") else None
+        return []
+    files = (content.file, content.info.thumbnail_file if content.info else None)
+    return [file.url for file in files if file is not None and file.url.startswith("mxc://")]
 
 
 def _write(connection: Connection, decision: str, steps: Sequence[tuple[str, str, str]], now: int) -> None:
@@ -141,6 +189,7 @@ def _write(connection: Connection, decision: str, steps: Sequence[tuple[str, str
         connection.execute(
             insert(row).values(
                 id=action_id(decision, position),
+                number=next_number(connection, "action"),
                 decision=decision,
                 position=position,
                 kind=kind,
@@ -149,6 +198,7 @@ def _write(connection: Connection, decision: str, steps: Sequence[tuple[str, str
                 state=WAITING,
                 attempts=0,
                 after=now,
+                holds=True,
                 done=None,
                 detail="",
             )

@@ -1,7 +1,7 @@
 """What the person concerned is told: the statement of reasons of Article 17, Regulation (EU) 2022/2065. Pure.
 
-It says what was decided and for how long, on which facts and by which rule, that no machine decided it, and how to
-appeal. It never says who reported, nor quotes what they wrote.
+It says what was decided, where and for how long, that it followed a report, on which facts and by which rule, that no
+machine found or decided it, and how to appeal. It never says who reported, nor quotes what they wrote.
 """
 
 from __future__ import annotations
@@ -16,18 +16,25 @@ from tutela.provider.review.records import DecisionRow
 
 _DONE: Final = {
     ActionKind.WARN: N_("This is a warning. Nothing about your account has changed."),
-    ActionKind.QUARANTINE_MEDIUM: N_("A file that you sent cannot be opened any more."),
-    ActionKind.LOCK: N_("Your account has been locked: you cannot use it for now. Nothing in it is lost."),
-    ActionKind.SUSPEND: N_("Your account has been suspended: you can read and leave, but not write."),
-    ActionKind.BAN: N_("Your account has been closed for good."),
+    ActionKind.QUARANTINE_MEDIUM: N_("A file that you sent cannot be opened any more, by anybody on this service."),
+    ActionKind.LOCK: N_(
+        "Your account is being locked: you cannot use it until a further decision. Nothing in it is lost."
+    ),
+    ActionKind.SUSPEND: N_(
+        "Your account is being suspended: until a further decision you can read and leave, not write."
+    ),
+    ActionKind.BAN: N_("Your account is being closed for good."),
 }
 _UNTIL: Final = N_("This ends by itself within {hours} hours, unless a second person confirms it.")
 _TITLE: Final = N_("A decision about your account")
-_RULE: Final = N_("The rule: {title}. {text}")
-_FACTS: Final = N_("What it rests on: messages that were sent from your account and that the service could verify.")
-_FACTS_TOLD: Final = N_("What it rests on: what was reported to the service.")
+_RULE: Final = N_("The rule of this service that it applies: {title}. {text}")
+_FACTS: Final = N_(
+    "It followed a report. What it rests on: messages that were sent from your account and that the service could "
+    "verify."
+)
+_FACTS_TOLD: Final = N_("It followed a report. What it rests on: what was reported to the service.")
 _REASONS: Final = N_("The reasons: {reasons}")
-_PEOPLE: Final = N_("It was decided by people. No machine decided it.")
+_PEOPLE: Final = N_("It was decided by people. No machine found or decided anything.")
 _APPEAL: Final = N_(
     "If you think that this is wrong, you can appeal, free of charge. Somebody who took no part in the decision will "
     "look at it: {address}"
@@ -36,8 +43,15 @@ _COURT: Final = N_(
     "You can also turn to a certified body for out-of-court dispute settlement, or to a court. The decision is number "
     "{decision}."
 )
-_CORRECTED: Final = N_("A decision about your account has been taken back. What it changed is as before.")
-_STANDS: Final = N_("Your appeal has been looked at by somebody who took no part in the decision. It stands: {reasons}")
+_CORRECTED: Final = N_("Decision {decision} about your account has been taken back. What it changed is as before.")
+_CORRECTED_IN_PART: Final = N_(
+    "Decision {decision} about your account has been taken back. Another decision about it is still in force, so not "
+    "everything is as before."
+)
+_STANDS: Final = N_(
+    "Your appeal against decision {decision} has been looked at by somebody who took no part in it. It stands: "
+    "{reasons}"
+)
 _BETWEEN: Final = "\n\n· · ·\n\n"
 
 
@@ -57,10 +71,18 @@ def statement(facts: Facts, policy: Policy, languages: Sequence[str] = LANGUAGES
     return _BETWEEN.join(_statement(facts, policy, words(language)) for language in languages)
 
 
-def correction(reasons: str, languages: Sequence[str] = LANGUAGES) -> str:
-    """Return what is said when a decision was taken back, or, with `reasons`, when it stands after an appeal."""
-    kind = _STANDS if reasons else _CORRECTED
-    return _BETWEEN.join(words(language).text(kind, reasons=reasons) for language in languages)
+def taken_back(decision: str, *, in_part: bool, languages: Sequence[str] = LANGUAGES) -> str:
+    """Return what is said when a decision was taken back; `in_part`: another one still asks for some of it."""
+    return _said(_CORRECTED_IN_PART if in_part else _CORRECTED, languages, decision=decision)
+
+
+def stands(decision: str, reasons: str, languages: Sequence[str] = LANGUAGES) -> str:
+    """Return what is said when a decision stands after an appeal."""
+    return _said(_STANDS, languages, decision=decision, reasons=reasons)
+
+
+def _said(text: str, languages: Sequence[str], **values: str) -> str:
+    return _BETWEEN.join(words(language).text(text, **values) for language in languages)
 
 
 def _statement(facts: Facts, policy: Policy, tongue: Words) -> str:

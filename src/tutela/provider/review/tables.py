@@ -105,9 +105,11 @@ class Action(Base):
     __table_args__ = (Index("ix_review_action_waiting", "state", "after"),)
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger, unique=True)
+    """In the order in which they were written, over all decisions."""
     decision: Mapped[str] = mapped_column(ForeignKey("review_decision.id"), index=True)
     position: Mapped[int]
-    """Actions of one decision are done in this order."""
+    """Among the actions of its decision, from 0 on."""
     kind: Mapped[str] = mapped_column(String(32))
     target: Mapped[str] = mapped_column(Text)
     """An account, or the address of a medium."""
@@ -118,6 +120,8 @@ class Action(Base):
     attempts: Mapped[int]
     after: Mapped[int] = mapped_column(BigInteger)
     """Not to be tried before."""
+    holds: Mapped[bool]
+    """Whether later actions of its decision, and about its target, wait for it."""
     done: Mapped[int | None] = mapped_column(BigInteger)
     detail: Mapped[str] = mapped_column(Text)
 

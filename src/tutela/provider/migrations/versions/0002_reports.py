@@ -148,6 +148,7 @@ def upgrade() -> None:
     op.create_table(
         "review_action",
         sa.Column("id", sa.String(64), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
         sa.Column("decision", sa.String(32), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("kind", sa.String(32), nullable=False),
@@ -156,10 +157,12 @@ def upgrade() -> None:
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("after", sa.BigInteger(), nullable=False),
+        sa.Column("holds", sa.Boolean(), nullable=False),
         sa.Column("done", sa.BigInteger(), nullable=True),
         sa.Column("detail", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["decision"], ["review_decision.id"], name="fk_review_action_decision"),
         sa.PrimaryKeyConstraint("id", name="pk_review_action"),
+        sa.UniqueConstraint("number", name="uq_review_action_number"),
     )
     op.create_index("ix_review_action_decision", "review_action", ["decision"])
     op.create_index("ix_review_action_waiting", "review_action", ["state", "after"])
