@@ -118,6 +118,21 @@ class BadFaith(_Part, frozen=True):
     days: Annotated[int, msgspec.Meta(ge=1, le=366)]
 
 
+class Wellness(_Part, frozen=True):
+    """How much of what was reported somebody may look at unblurred: in a day, and before a break."""
+
+    views: Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+    seconds: Annotated[int, msgspec.Meta(ge=1, le=86_400)]
+    seconds_until_break: Annotated[int, msgspec.Meta(ge=1, le=86_400)]
+    break_minutes: Annotated[int, msgspec.Meta(ge=1, le=720)]
+
+
+class Sampling(_Part, frozen=True):
+    """Which share of the decided cases somebody decides a second time, without seeing the first decision."""
+
+    share: Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
 class Rule(_Part, frozen=True):
     """One rule of the service. Texts by language; English is always there."""
 
@@ -140,6 +155,8 @@ class Policy(_Part, frozen=True, dict=True):
     two_people: TwoPeople
     urgent: Urgent
     bad_faith: BadFaith
+    wellness: Wellness
+    sampling: Sampling
     rules: Annotated[tuple[Rule, ...], msgspec.Meta(min_length=1)]
 
     def rule(self, rule_id: str) -> Rule | None:
@@ -219,6 +236,8 @@ def _check(policy: Policy) -> None:
         raise ValueError(f"`two_people.actions` must hold {', '.join(sorted(missing))}")
     if twice := policy.urgent.actions & policy.two_people.actions:
         raise ValueError(f"{', '.join(sorted(twice))} cannot both need two people and be urgent acts of one")
+    if policy.wellness.seconds_until_break > policy.wellness.seconds:
+        raise ValueError("`wellness.seconds_until_break` must not be over `wellness.seconds`, those of a whole day")
     if len({rule.id for rule in policy.rules}) != len(policy.rules):
         raise ValueError("two rules have one id")
     for rule in policy.rules:
