@@ -34,6 +34,14 @@ def test_records_survive_and_can_be_forgotten(tmp_path: Path):
         assert profile.read("epoch") is None
 
 
+def test_records_are_found_by_how_they_begin(tmp_path: Path):
+    with Profile(tmp_path, KEY) as profile:
+        for name in ("one", "one-b", "one-a", "two"):
+            profile.write(name, b"")
+        assert profile.names("one") == ["one", "one-a", "one-b"]
+        assert profile.names("three") == []
+
+
 def test_nothing_is_readable_at_rest(tmp_path: Path):
     with Profile(tmp_path, KEY) as profile:
         profile.write("epoch", b"a secret that must not be found")

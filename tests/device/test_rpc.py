@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from harness.pictures import LISTED, ORDINARY, epoch_of
 from harness.provider import SERVER, Stage, staged
+from harness.reports import LEO, message, picture
 from tutela.device.errors import DeviceError
 from tutela.device.guard import Guard
 from tutela.device.picture_file import read_picture
@@ -27,6 +29,7 @@ from tutela.provider.server import running
 from tutela.wire import document
 
 ROOT = Path(__file__).parents[2]
+CAT, DOG = picture(3, b"a picture of a cat" * 1000), picture(4, b"a picture of a dog" * 1000)
 
 
 @dataclass
@@ -134,6 +137,65 @@ async def test_the_exchange_in_the_documentation_is_what_happens(rpc: Rpc, tmp_p
         else:
             said = await rpc.read_any()
             assert matches(said, json.loads(line.replace("{…}", '"…"'))), (said, line)
+
+
+async def test_a_client_in_another_language_reports(rpc: Rpc, tmp_path: Path):
+    (tmp_path / "cat.jpg").write_bytes(CAT.data)
+    sent = {
+        "reason": "asked-for-pictures",
+        "messages": [msgspec.to_builtins(e) for e in (message(1), CAT.evidence, DOG.evidence)],
+        "files": [
+            {"event_id": CAT.evidence.event_id, "path": "cat.jpg"},
+            {"event_id": DOG.evidence.event_id, "picture": encoded(DOG.data)},
+        ],
+        "about": LEO,
+        "text": "He asked again.",
+        "language": "fr",
+        "id": "ab" * 32,
+    }
+    first = (await rpc.call("report", **sent))["result"]
+    assert first["receipt"]["proofs"] == ["proven"] * 3
+    assert (await rpc.call("report", **sent))["result"]["reference"] == first["reference"]
+    added = (await rpc.call("add_to_report", report=first["id"], text="And again.", danger_now=True))["result"]
+    assert added["status"]["additions"] == 1
+    while (mine := (await rpc.call("reports"))["result"])[0]["waiting"]:
+        await asyncio.sleep(0.01)
+    assert [one["id"] for one in mine] == [first["id"]]
+    assert (await rpc.call("reading_times"))["result"]["danger_now"] == {"nobody_for": 0, "within": 15}
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "code"),
+    [
+        ("report", {}, -32602),
+        ("report", {"reason": "because"}, -32602),
+        ("report", {"reason": "threatened", "reporter": "@mia:home.example"}, -32602),
+        ("report", {"reason": "threatened", "messages": [{"kind": "message"}]}, -32602),
+        ("report", {"reason": "threatened", "files": [{"event_id": "$1"}]}, -32602),
+        ("report", {"reason": "threatened", "files": [{"event_id": "$1", "picture": "!"}]}, -32602),
+        ("report", {"reason": "threatened", "files": [{"event_id": "$1", "path": "/nowhere"}]}, -32602),
+        ("report", {"reason": "threatened", "text": "x" * 4001}, -32000),
+        ("add_to_report", {"report": "ab" * 32, "text": "more"}, -32000),
+        ("reports", {"of": "@leo:home.example"}, -32602),
+        ("reading_times", {"now": True}, -32602),
+    ],
+)
+async def test_what_cannot_be_reported_like_this(rpc: Rpc, method: str, params: dict[str, Any], code: int):
+    assert (await rpc.call(method, **params))["error"]["code"] == code
+
+
+async def test_a_report_waits_for_a_dead_provider(tmp_path: Path):
+    (tmp_path / "provider").mkdir()
+    async with staged(tmp_path / "provider", epoch_of(LISTED)) as stage:
+        async with _served(tmp_path, stage) as rpc:
+            assert (await rpc.call("reports"))["result"] == []
+        async with _unreachable(tmp_path, stage) as rpc:
+            waits = (await rpc.call("report", reason="threatened", text="He threatens me."))["result"]
+            assert (waits["waiting"], waits["reference"], waits["receipt"], waits["kept"]) == (1, "", None, True)
+        async with _served(tmp_path, stage) as rpc:
+            while not (mine := (await rpc.call("reports"))["result"])[0]["reference"]:
+                await asyncio.sleep(0.01)
+            assert mine[0]["id"] == waits["id"]
 
 
 async def test_a_client_that_gives_no_token(rpc: Rpc):

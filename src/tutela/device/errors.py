@@ -42,10 +42,12 @@ class ProviderRefused(DeviceError):
 
     code: ClassVar[str] = "provider-refused"
 
-    def __init__(self, message: str, *, problem: str, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, problem: str, hint: str | None = None, item: int | None = None) -> None:
         super().__init__(message, hint=hint)
         self.problem = problem
         """The provider's own code for what is wrong."""
+        self.item = item
+        """Which of several things that were sent it is about, counted from 0."""
 
 
 class SignInFailed(DeviceError):
@@ -64,3 +66,21 @@ class DecoderFailed(DeviceError):
     """The child process that decodes pictures died or took too long."""
 
     code: ClassVar[str] = "decoder-failed"
+
+
+class ReportUnusable(DeviceError):
+    """What was put together is no report."""
+
+    code: ClassVar[str] = "report-unusable"
+
+
+class ReportTooLarge(ReportUnusable):
+    """More messages, files or words than one report holds."""
+
+    code: ClassVar[str] = "report-too-large"
+
+
+class NoSuchReport(DeviceError):
+    """This account has made no such report, as far as this device knows."""
+
+    code: ClassVar[str] = "no-such-report"

@@ -34,6 +34,7 @@ from tutela.device.errors import (
     UntrustedAnswer,
 )
 from tutela.device.profile import Profile
+from tutela.device.reports import Reports
 from tutela.device.verdict import Direction, Outcome, Reason, Verdict
 from tutela.errors import TutelaError
 from tutela.lists.errors import ListError
@@ -93,6 +94,8 @@ class Guard:
         self._profile = profile
         self._client = client
         self._store = EpochStore(profile, root)
+        self.reports = Reports(profile, client)
+        """What the user reports on purpose."""
         self._decoder = decoder or Decoder()
         self._seconds = seconds
         self._epoch: Epoch | None = None
@@ -144,6 +147,7 @@ class Guard:
             with contextlib.suppress(TutelaError):
                 await guard.update()
         guard._cover = asyncio.create_task(guard._cover_checks())
+        guard.reports.start()
         return guard
 
     @property
@@ -216,6 +220,7 @@ class Guard:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._chosen.clear()
+        await self.reports.close()
         await self._decoder.close()
         await self._client.close()
         self._profile.close()

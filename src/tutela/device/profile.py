@@ -24,6 +24,7 @@ from tutela.device.errors import DamagedProfile, DeviceError, ProfileInUse, Wron
 KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
 _CHECK: Final = "profile"
+_SEALED: Final = ".sealed"
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,100}")
 
 
@@ -90,6 +91,10 @@ class Profile:
         """Forget the record `name`."""
         self._path(name).unlink(missing_ok=True)
 
+    def names(self, prefix: str) -> list[str]:
+        """Return the names of the records that begin with `prefix`, in order."""
+        return sorted(path.name.removesuffix(_SEALED) for path in self.folder.glob(f"{prefix}*{_SEALED}"))
+
     def close(self) -> None:
         """Let another process open the profile."""
         if self._lock is not None:
@@ -105,7 +110,7 @@ class Profile:
     def _path(self, name: str) -> Path:
         if not _NAME.fullmatch(name):
             raise DeviceError(f"{name!r} cannot name a record")
-        return self.folder / f"{name}.sealed"
+        return self.folder / f"{name}{_SEALED}"
 
     def _make_ready(self) -> None:
         try:

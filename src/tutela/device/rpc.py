@@ -1,7 +1,8 @@
 """Guard over JSON-RPC 2.0, one message a line, for clients that are not written in Python.
 
 The client calls `update`, `choose`, `check_outgoing`, `check_incoming` and `status`; pictures travel as `{"picture":
-base64}` or, when both sides see the same files, `{"path": …}`. The server calls one method of the client's:
+base64}` or, when both sides see the same files, `{"path": …}`; and `report`, `add_to_report`, `reports` and
+`reading_times` (`rpc_reports`). The server calls one method of the client's:
 `openid_token`, whenever it has to sign in; the answer is what the homeserver gave for
 `/user/{userId}/openid/request_token`. Answers come in the order in which the work ends, so `id` matters.
 """
@@ -22,6 +23,7 @@ import msgspec
 from tutela.device.errors import DeviceError
 from tutela.device.guard import Guard
 from tutela.device.picture_file import read_picture
+from tutela.device.rpc_reports import METHODS as REPORTING
 from tutela.device.verdict import Verdict
 from tutela.errors import TutelaError
 from tutela.language import words
@@ -164,7 +166,7 @@ async def _outcome(method: str, params: dict[str, Any], guard: Guard) -> dict[st
         return {"error": _Refused(INTERNAL_ERROR, "an error in Tutela; its log says more").answer}
 
 
-async def _call(method: str, params: dict[str, Any], guard: Guard) -> dict[str, Any]:
+async def _call(method: str, params: dict[str, Any], guard: Guard) -> Any:
     match method:
         case "status":
             return _status(guard)
@@ -178,6 +180,11 @@ async def _call(method: str, params: dict[str, Any], guard: Guard) -> dict[str, 
             return _verdict(await guard.check_outgoing(await _picture(params)), params)
         case "check_incoming":
             return _verdict(await guard.check_incoming(await _picture(params)), params)
+    if method in REPORTING:
+        try:
+            return await REPORTING[method](guard.reports, params)
+        except msgspec.ValidationError as error:
+            raise _Refused(INVALID_PARAMS, f"`params` are of another form: {error}") from error
     raise _Refused(METHOD_NOT_FOUND, f"there is no method {method!r:.80}")
 
 
