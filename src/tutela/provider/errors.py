@@ -21,7 +21,8 @@
     │   └── ReportRefused, WrongAttachment, ReportConflict, TooManyReports
     ├── ReviewError              what a reviewer cannot do
     │   └── UnknownCase, StaleCase, UnknownDecision, WrongDecision, DecisionSettled, SamePerson,
-    │       NotAllowed, UnknownPerson, LastAdmin, InvitationSpent, PasskeyRefused, NotSignedIn, EnoughForNow
+    │       NotAllowed, UnknownPerson, LastAdmin, InvitationSpent, PasskeyRefused, NotSignedIn, EnoughForNow,
+    │       WrongNote, UnknownMedium, PictureUnreadable, UnknownSample
     ├── EnforcerError            what was decided cannot be done at the homeserver now
     │   └── EnforcerRefused, EnforcerAway
     ├── DamagedAudit             the audit log is not what it was
@@ -387,6 +388,30 @@ class EnoughForNow(ReviewError):
     """Somebody has looked at hard things for long enough: a break, or the end of the day."""
 
     code: ClassVar[str] = "enough-for-now"
+
+
+class WrongNote(ReviewError):
+    """A note without words, or with too many."""
+
+    code: ClassVar[str] = "wrong-note"
+
+
+class UnknownMedium(ReviewError):
+    """No such file was reported, or it has not arrived."""
+
+    code: ClassVar[str] = "unknown-medium"
+
+
+class PictureUnreadable(ReviewError):
+    """A reported file is no picture that can be shown."""
+
+    code: ClassVar[str] = "picture-unreadable"
+
+
+class UnknownSample(ReviewError):
+    """There is no such second look, or it is somebody else's, or answered."""
+
+    code: ClassVar[str] = "unknown-sample"
 
 
 class EnforcerError(ProviderError):
