@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 
 import pytest
-from sqlalchemy import select
 
 from harness.provider import SERVER, Stage
-from harness.reports import LEO, MIA, message, picture, report
-from tutela.errors import TutelaError
+from harness.reports import LEO, MIA, message, picture
+from harness.review import ADA, ADMIN, AUDITOR, BOB, LOCK, NOTHING, PAT, SUSPEND, WARN, Review
 from tutela.provider.errors import (
     DecisionSettled,
     EnforcerError,
@@ -23,115 +20,22 @@ from tutela.provider.errors import (
     UnknownDecision,
     WrongDecision,
 )
-from tutela.provider.review import audit, cases, outbox
-from tutela.provider.review.acting import PendingAction, Worker
-from tutela.provider.review.decisions import Decisions, Proposal, token_digest
-from tutela.provider.review.people import Person, Role
+from tutela.provider.review import audit, outbox
+from tutela.provider.review.decisions import Proposal, token_digest
+from tutela.provider.review.people import Person
 from tutela.provider.review.policy import ActionKind
 from tutela.provider.review.records import IN_FORCE, LAPSED, PROPOSED, REFUSED, UNDONE, DecisionRow
-from tutela.provider.review.tables import Action
-from tutela.wire.document import encode
-from tutela.wire.report import Addition, Report, ReportOutcome, ReportReason, ReportState
-
-ADA = Person("ada", "Ada", Role.REVIEWER, "Home")
-BOB = Person("bob", "Bob", Role.REVIEWER, "Home")
-PAT = Person("pat", "Pat", Role.PARTNER, "Elsewhere")
-ADMIN = Person("root", "Root", Role.ADMIN, "Home")
-AUDITOR = Person("aud", "Aud", Role.AUDITOR, "Press")
-
-WARN = Proposal((ActionKind.WARN,), "unwanted-contact", "You pressed a child for secrets.", "Thank you.")
-SUSPEND = Proposal((ActionKind.SUSPEND,), "asking-a-child-for-pictures", "You asked a child for pictures.", "Thanks.")
-LOCK = Proposal((ActionKind.LOCK,), "threats-and-extortion", "You threatened somebody.")
-NOTHING = Proposal((ActionKind.NO_ACTION,), "no-breach", "Nothing here breaks a rule.", "We have looked at it.")
-
-
-@dataclass
-class FakeHomeserver:
-    """What was done at the homeserver, and how it fails."""
-
-    done: list[PendingAction] = field(default_factory=list)
-    fail: TutelaError | None = None
-
-    async def perform(self, action: PendingAction) -> None:
-        if self.fail is not None:
-            raise self.fail
-        self.done.append(action)
-
-    @property
-    def kinds(self) -> list[str]:
-        return [action.kind for action in self.done]
-
-
-class Room:
-    """A case, and everybody around it."""
-
-    def __init__(self, stage: Stage) -> None:
-        self.stage = stage
-        numbers = itertools.count(1)
-        self.decisions = Decisions(
-            stage.provider.database,
-            stage.clock,
-            lambda size: next(numbers).to_bytes(size, "big"),
-            stage.provider.reports.policy,
-        )
-        self.homeserver = FakeHomeserver()
-        self.worker = Worker(
-            stage.provider.database,
-            stage.clock,
-            stage.provider.reports.policy,
-            self.decisions,
-            self.homeserver,
-            "https://safety.example/appeal/",
-            bytes(32),
-        )
-        self._reports = itertools.count(1)
-
-    def report(self, *, account: str = MIA, **values: object) -> Report:
-        sent = report(*values.pop("evidence", (message(1),)), number=next(self._reports), **values)  # type: ignore[misc]
-        self.stage.provider.reports.take(account, encode(sent))
-        return sent
-
-    def case(self, number: int = 1) -> cases.CaseRow:
-        with self.stage.provider.database.reading() as connection:
-            return cases.load(connection, number)
-
-    def propose(self, proposal: Proposal, person: Person = ADA, case: int = 1) -> DecisionRow:
-        return self.decisions.propose(person, case, self.case(case).version, proposal)
-
-    def second(self, decision: DecisionRow, person: Person = BOB) -> DecisionRow:
-        return self.decisions.second(person, decision.id, self.case(decision.case).version)
-
-    def undo(self, decision: DecisionRow, person: Person = ADA) -> DecisionRow:
-        return self.decisions.undo(person, decision.id, self.case(decision.case).version, "That was wrong.")
-
-    def state(self, decision: DecisionRow) -> str:
-        return next(d.state for d in self.decisions.of_case(decision.case) if d.id == decision.id)
-
-    async def work(self) -> list[str]:
-        """Carry out all that is due; return what was done."""
-        before = len(self.homeserver.done)
-        while await self.worker.run_once():
-            pass
-        return self.homeserver.kinds[before:]
-
-    def waiting(self) -> list[str]:
-        with self.stage.provider.database.reading() as connection:
-            row = Action
-            return list(connection.scalars(select(row.kind).where(row.state == outbox.WAITING).order_by(row.position)))
-
-    def events(self) -> list[str]:
-        with self.stage.provider.database.reading() as connection:
-            return [logged.entry.event for logged in audit.of_case(connection, 1)]
+from tutela.wire.report import Addition, ReportOutcome, ReportReason, ReportState
 
 
 @pytest.fixture
-def room(stage: Stage) -> Iterator[Room]:
-    room = Room(stage)
+def room(stage: Stage) -> Iterator[Review]:
+    room = Review(stage)
     yield room
     audit.verify(stage.provider.database)
 
 
-async def test_one_person_warns(room: Room) -> None:
+async def test_one_person_warns(room: Review) -> None:
     sent = room.report(reason=ReportReason.SOMETHING_ELSE)
 
     decision = room.propose(WARN)
@@ -144,7 +48,7 @@ async def test_one_person_warns(room: Room) -> None:
     assert room.events() == ["report-received", "decided", "carried-out"]
 
 
-async def test_two_people_suspend(room: Room) -> None:
+async def test_two_people_suspend(room: Review) -> None:
     room.report()
 
     decision = room.propose(SUSPEND)
@@ -159,13 +63,13 @@ async def test_two_people_suspend(room: Room) -> None:
 
 
 @pytest.mark.parametrize("second", [BOB, PAT], ids=["colleague", "partner organisation"])
-async def test_the_second_may_be_of_a_partner_organisation(room: Room, second: Person) -> None:
+async def test_the_second_may_be_of_a_partner_organisation(room: Review, second: Person) -> None:
     room.report()
 
     assert room.second(room.propose(SUSPEND), second).settled_by == second.id
 
 
-async def test_the_first_person_is_never_the_second(room: Room) -> None:
+async def test_the_first_person_is_never_the_second(room: Review) -> None:
     room.report()
     decision = room.propose(SUSPEND)
 
@@ -177,7 +81,7 @@ async def test_the_first_person_is_never_the_second(room: Room) -> None:
 
 
 @pytest.mark.parametrize("person", [PAT, ADMIN, AUDITOR], ids=lambda p: p.role)
-def test_who_may_not_propose(room: Room, person: Person) -> None:
+def test_who_may_not_propose(room: Review, person: Person) -> None:
     room.report()
 
     with pytest.raises(NotAllowed):
@@ -185,7 +89,7 @@ def test_who_may_not_propose(room: Room, person: Person) -> None:
 
 
 @pytest.mark.parametrize("person", [ADMIN, AUDITOR], ids=lambda p: p.role)
-def test_who_may_not_settle(room: Room, person: Person) -> None:
+def test_who_may_not_settle(room: Review, person: Person) -> None:
     room.report()
     decision = room.propose(SUSPEND)
 
@@ -195,7 +99,7 @@ def test_who_may_not_settle(room: Room, person: Person) -> None:
         room.decisions.refuse(person, decision.id, room.case().version, "no")
 
 
-def test_a_child_is_not_turned_away_by_one_person(room: Room) -> None:
+def test_a_child_is_not_turned_away_by_one_person(room: Review) -> None:
     room.report(reason=ReportReason.ASKED_FOR_PICTURES)
     room.report(reason=ReportReason.SOMETHING_ELSE, about=f"@other:{SERVER}")
 
@@ -203,7 +107,7 @@ def test_a_child_is_not_turned_away_by_one_person(room: Room) -> None:
     assert room.propose(NOTHING, case=2).state == IN_FORCE
 
 
-async def test_in_danger_one_person_locks_at_once_and_a_second_confirms(room: Room) -> None:
+async def test_in_danger_one_person_locks_at_once_and_a_second_confirms(room: Review) -> None:
     room.report(danger_now=True)
 
     decision = room.propose(LOCK)
@@ -220,7 +124,7 @@ async def test_in_danger_one_person_locks_at_once_and_a_second_confirms(room: Ro
     assert await room.work() == []
 
 
-async def test_a_lock_that_nobody_confirms_ends_by_itself(room: Room) -> None:
+async def test_a_lock_that_nobody_confirms_ends_by_itself(room: Review) -> None:
     room.report(danger_now=True)
     decision = room.propose(LOCK)
     await room.work()
@@ -236,13 +140,13 @@ async def test_a_lock_that_nobody_confirms_ends_by_itself(room: Room) -> None:
     assert room.decisions.lapse() == 0
 
 
-def test_without_danger_a_lock_needs_two(room: Room) -> None:
+def test_without_danger_a_lock_needs_two(room: Review) -> None:
     room.report()
 
     assert room.propose(LOCK).state == PROPOSED
 
 
-async def test_what_is_decided_later_keeps_the_lock(room: Room) -> None:
+async def test_what_is_decided_later_keeps_the_lock(room: Review) -> None:
     room.report(danger_now=True)
     locked = room.propose(LOCK)
     await room.work()
@@ -259,7 +163,7 @@ async def test_what_is_decided_later_keeps_the_lock(room: Room) -> None:
     assert await room.work() == [outbox.CORRECTION]  # the ban still asks for the lock
 
 
-async def test_refusing_what_was_proposed(room: Room) -> None:
+async def test_refusing_what_was_proposed(room: Review) -> None:
     room.report()
     decision = room.propose(SUSPEND)
 
@@ -272,14 +176,14 @@ async def test_refusing_what_was_proposed(room: Room) -> None:
         room.second(decision)
 
 
-async def test_taking_back_ones_own_proposal(room: Room) -> None:
+async def test_taking_back_ones_own_proposal(room: Review) -> None:
     room.report()
     decision = room.propose(SUSPEND)
 
     assert room.decisions.refuse(ADA, decision.id, room.case().version, "I was wrong.").state == REFUSED
 
 
-async def test_refusing_what_one_person_did_at_once(room: Room) -> None:
+async def test_refusing_what_one_person_did_at_once(room: Review) -> None:
     room.report(danger_now=True)
     decision = room.propose(LOCK)
     await room.work()
@@ -302,7 +206,7 @@ async def test_refusing_what_one_person_did_at_once(room: Room) -> None:
     ],
     ids=["nothing", "twice", "not by this rule", "no rule", "no reasons", "long reasons", "long answer"],
 )
-def test_what_the_policy_does_not_allow(room: Room, proposal: Proposal) -> None:
+def test_what_the_policy_does_not_allow(room: Review, proposal: Proposal) -> None:
     room.report()
 
     with pytest.raises(WrongDecision):
@@ -313,7 +217,7 @@ def test_what_the_policy_does_not_allow(room: Room, proposal: Proposal) -> None:
 @pytest.mark.parametrize(
     "reasons", [f"As {MIA} told us.", "Because Mia reported you.", "It was MIA.", "because ANNABEL said so"]
 )
-def test_nobody_learns_who_reported(room: Room, reasons: str) -> None:
+def test_nobody_learns_who_reported(room: Review, reasons: str) -> None:
     room.report(account=f"@annabel:{SERVER}")
     room.report()
 
@@ -321,13 +225,13 @@ def test_nobody_learns_who_reported(room: Room, reasons: str) -> None:
         room.propose(Proposal((ActionKind.SUSPEND,), "child-in-danger", reasons))
 
 
-def test_a_name_inside_another_word_is_no_name(room: Room) -> None:
+def test_a_name_inside_another_word_is_no_name(room: Review) -> None:
     room.report()
 
     room.propose(Proposal((ActionKind.SUSPEND,), "child-in-danger", "You wrote from Miami."))
 
 
-async def test_what_the_person_concerned_reads_says_all_it_must_and_nothing_of_the_reporter(room: Room) -> None:
+async def test_what_the_person_concerned_reads_says_all_it_must_and_nothing_of_the_reporter(room: Review) -> None:
     room.report(evidence=(message(1, "the child's secret"),), text="he scares me", account=f"@annabel:{SERVER}")
     room.second(room.propose(SUSPEND))
 
@@ -350,7 +254,7 @@ async def test_what_the_person_concerned_reads_says_all_it_must_and_nothing_of_t
         assert secret not in text.replace("deciding", "")
 
 
-async def test_a_statement_that_is_written_again_is_the_same(room: Room) -> None:
+async def test_a_statement_that_is_written_again_is_the_same(room: Review) -> None:
     room.report(reason=ReportReason.SOMETHING_ELSE)
     room.propose(WARN)
     room.homeserver.fail = EnforcerError("the homeserver is away")
@@ -370,7 +274,7 @@ async def test_a_statement_that_is_written_again_is_the_same(room: Room) -> None
 # Two at once
 
 
-def test_a_stale_page_changes_nothing(room: Room) -> None:
+def test_a_stale_page_changes_nothing(room: Review) -> None:
     room.report()
     seen = room.case().version
     room.propose(SUSPEND)
@@ -381,7 +285,7 @@ def test_a_stale_page_changes_nothing(room: Room) -> None:
     assert len(room.decisions.of_case(1)) == 1
 
 
-def test_two_propose_at_once(room: Room) -> None:
+def test_two_propose_at_once(room: Review) -> None:
     room.report()
     version = room.case().version
 
@@ -397,7 +301,7 @@ def test_two_propose_at_once(room: Room) -> None:
     assert len(room.decisions.of_case(1)) == 1
 
 
-async def test_two_second_at_once(room: Room) -> None:
+async def test_two_second_at_once(room: Review) -> None:
     room.report()
     decision = room.propose(SUSPEND)
     version = room.case().version
@@ -414,7 +318,7 @@ async def test_two_second_at_once(room: Room) -> None:
     assert await room.work() == [outbox.STATEMENT, outbox.SUSPEND]
 
 
-def test_only_one_thing_is_proposed_at_a_time(room: Room) -> None:
+def test_only_one_thing_is_proposed_at_a_time(room: Review) -> None:
     room.report()
     room.propose(SUSPEND)
 
@@ -422,7 +326,7 @@ def test_only_one_thing_is_proposed_at_a_time(room: Room) -> None:
         room.propose(WARN, BOB)
 
 
-def test_a_closed_case_is_not_decided_again(room: Room) -> None:
+def test_a_closed_case_is_not_decided_again(room: Review) -> None:
     room.report(reason=ReportReason.SOMETHING_ELSE)
     room.propose(WARN)
 
@@ -433,7 +337,7 @@ def test_a_closed_case_is_not_decided_again(room: Room) -> None:
 # Undo
 
 
-async def test_undoing_takes_as_many_people(room: Room) -> None:
+async def test_undoing_takes_as_many_people(room: Review) -> None:
     sent = room.report()
     decision = room.second(room.propose(SUSPEND))
     await room.work()
@@ -453,7 +357,7 @@ async def test_undoing_takes_as_many_people(room: Room) -> None:
         room.undo(decision)
 
 
-async def test_undoing_what_was_not_carried_out_yet(room: Room) -> None:
+async def test_undoing_what_was_not_carried_out_yet(room: Review) -> None:
     room.report(reason=ReportReason.SOMETHING_ELSE)
     decision = room.propose(WARN)
 
@@ -463,7 +367,7 @@ async def test_undoing_what_was_not_carried_out_yet(room: Room) -> None:
 
 
 @pytest.mark.parametrize(("done", "after"), [(0, []), (1, [outbox.UNSUSPEND])], ids=["told", "acted"])
-async def test_undoing_what_is_under_way_waits_for_its_worker(room: Room, done: int, after: list[str]) -> None:
+async def test_undoing_what_is_under_way_waits_for_its_worker(room: Review, done: int, after: list[str]) -> None:
     room.report()
     decision = room.second(room.propose(SUSPEND))
     for _ in range(done):
@@ -476,7 +380,7 @@ async def test_undoing_what_is_under_way_waits_for_its_worker(room: Room, done: 
     assert await room.work() == [*after, outbox.CORRECTION]
 
 
-def test_what_was_disclosed_cannot_be_undone(room: Room) -> None:
+def test_what_was_disclosed_cannot_be_undone(room: Review) -> None:
     room.report()
     decision = room.second(room.propose(Proposal((ActionKind.DISCLOSE,), "child-in-danger", "A child is in danger.")))
 
@@ -484,7 +388,7 @@ def test_what_was_disclosed_cannot_be_undone(room: Room) -> None:
         room.undo(decision)
 
 
-async def test_media_are_quarantined_by_what_was_proven(room: Room) -> None:
+async def test_media_are_quarantined_by_what_was_proven(room: Review) -> None:
     sent = picture(2, b"picture")
     room.report(evidence=(message(1), sent.evidence), reason=ReportReason.SAW_ABUSE)
     proposal = Proposal((ActionKind.QUARANTINE_MEDIUM,), "abuse-material", "A file that you sent is not allowed.")
@@ -500,7 +404,7 @@ async def test_media_are_quarantined_by_what_was_proven(room: Room) -> None:
 # Appeals
 
 
-async def appealed(room: Room) -> tuple[DecisionRow, str]:
+async def appealed(room: Review) -> tuple[DecisionRow, str]:
     room.report()
     decision = room.second(room.propose(SUSPEND))
     await room.work()
@@ -509,7 +413,7 @@ async def appealed(room: Room) -> tuple[DecisionRow, str]:
     return decision, token
 
 
-async def test_an_appeal_that_is_refused(room: Room) -> None:
+async def test_an_appeal_that_is_refused(room: Review) -> None:
     decision, token = await appealed(room)
     room.decisions.appeal(token, "I did nothing of the kind.")
     assert room.case().open
@@ -522,7 +426,7 @@ async def test_an_appeal_that_is_refused(room: Room) -> None:
     assert "It stands: You did." in room.homeserver.done[-1].text
 
 
-async def test_an_appeal_that_is_granted(room: Room) -> None:
+async def test_an_appeal_that_is_granted(room: Review) -> None:
     decision, token = await appealed(room)
     room.decisions.appeal(token, "My little brother had my phone.")
 
@@ -535,7 +439,7 @@ async def test_an_appeal_that_is_granted(room: Room) -> None:
 
 
 @pytest.mark.parametrize("person", [ADA, BOB], ids=["who proposed", "who seconded"])
-async def test_nobody_judges_an_appeal_against_their_own_decision(room: Room, person: Person) -> None:
+async def test_nobody_judges_an_appeal_against_their_own_decision(room: Review, person: Person) -> None:
     decision, token = await appealed(room)
     room.decisions.appeal(token, "I did nothing of the kind.")
 
@@ -543,7 +447,7 @@ async def test_nobody_judges_an_appeal_against_their_own_decision(room: Room, pe
         room.decisions.answer_appeal(person, decision.id, room.case().version, stands=True, reasons="You did.")
 
 
-async def test_one_appeal_and_no_more(room: Room) -> None:
+async def test_one_appeal_and_no_more(room: Review) -> None:
     decision, token = await appealed(room)
     with pytest.raises(DecisionSettled):
         room.decisions.answer_appeal(PAT, decision.id, room.case().version, stands=True, reasons="There is none.")
@@ -565,7 +469,7 @@ def test_an_appeals_token_is_kept_as_a_digest_only() -> None:
 # After the decision
 
 
-async def test_an_addition_opens_a_decided_case_again(room: Room) -> None:
+async def test_an_addition_opens_a_decided_case_again(room: Review) -> None:
     sent = room.report(reason=ReportReason.SOMETHING_ELSE)
     room.propose(NOTHING)
     assert not room.case().open
@@ -577,7 +481,7 @@ async def test_an_addition_opens_a_decided_case_again(room: Room) -> None:
     assert case.urgency == 0
 
 
-def test_bad_faith_is_remembered_and_can_be_undone(room: Room) -> None:
+def test_bad_faith_is_remembered_and_can_be_undone(room: Review) -> None:
     room.report(reason=ReportReason.SOMETHING_ELSE)
     decision = room.propose(Proposal((ActionKind.NO_ACTION,), "no-breach", "It was made up.", bad_faith=True))
     assert decision.bad_faith
@@ -590,7 +494,7 @@ def test_bad_faith_is_remembered_and_can_be_undone(room: Room) -> None:
 # Carrying out
 
 
-async def test_an_action_that_fails_is_tried_again_later(room: Room) -> None:
+async def test_an_action_that_fails_is_tried_again_later(room: Review) -> None:
     room.report()
     room.second(room.propose(SUSPEND))
     room.homeserver.fail = EnforcerError("the homeserver is away")
@@ -604,7 +508,7 @@ async def test_an_action_that_fails_is_tried_again_later(room: Room) -> None:
     assert await room.work() == [outbox.STATEMENT, outbox.SUSPEND]
 
 
-async def test_an_action_that_can_never_be_done_does_not_stop_the_next(room: Room) -> None:
+async def test_an_action_that_can_never_be_done_does_not_stop_the_next(room: Review) -> None:
     room.report()
     room.second(room.propose(SUSPEND))
     room.homeserver.fail = EnforcerRefused("no such account here")
@@ -615,7 +519,7 @@ async def test_an_action_that_can_never_be_done_does_not_stop_the_next(room: Roo
     assert "could-not-be-carried-out" in room.events()
 
 
-async def test_a_worker_that_dies_half_way_is_replaced(room: Room) -> None:
+async def test_a_worker_that_dies_half_way_is_replaced(room: Review) -> None:
     room.report()
     room.second(room.propose(SUSPEND))
     taken = room.worker._take()
@@ -627,7 +531,7 @@ async def test_a_worker_that_dies_half_way_is_replaced(room: Room) -> None:
     assert room.homeserver.done[0].id == taken[0].id
 
 
-async def test_several_workers_take_each_action_once(room: Room) -> None:
+async def test_several_workers_take_each_action_once(room: Review) -> None:
     for number in range(6):
         room.report(about=f"@x{number}:{SERVER}", reason=ReportReason.SOMETHING_ELSE)
         room.propose(WARN, case=number + 1)
