@@ -63,7 +63,8 @@ def serve(pictures: BinaryIO, answers: BinaryIO, limits: Limits) -> None:
         answers.flush()
 
 
-def _bound_memory() -> None:
+def bound_memory() -> None:
+    """Have the operating system bound this process's memory, and keep no image of it should it die."""
     try:
         import resource
     except ImportError:  # pragma: no cover (Windows)
@@ -75,5 +76,5 @@ def _bound_memory() -> None:
 
 
 if __name__ == "__main__":
-    _bound_memory()
+    bound_memory()
     serve(sys.stdin.buffer, sys.stdout.buffer, msgspec.json.decode(sys.argv[1], type=Limits))

@@ -89,6 +89,22 @@ def pdq_of_list_item(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Pdq:
         return pdq_from_pixels(upright(pixels, _orientation(container, data)))
 
 
+def upright_pixels(data: bytes, side: int, mode: str, limits: Limits = DEFAULT_LIMITS) -> NDArray[np.uint8]:
+    """Decode a picture to be looked at: upright, its longer side at most `side`, in `mode` ("L" or "RGB").
+
+    Shape (height, width) or (height, width, 3). Raises as `luminance` does.
+    """
+    container = _admit(data, limits)
+    with _decoding():
+        image = _open(container, data)
+        if container.format is Format.JPEG:
+            image.draft(mode, (side, side))
+        image = _opaque(image, mode)
+        image.thumbnail((side, side), Image.Resampling.BILINEAR)
+        pixels = np.asarray(image)
+    return np.ascontiguousarray(upright(pixels, _orientation(container, data)))
+
+
 def _admit(data: bytes, limits: Limits) -> Container:
     if len(data) > limits.bytes:
         raise _oversized(f"{len(data):,} bytes", f"{limits.bytes:,}")
