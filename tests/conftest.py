@@ -56,7 +56,7 @@ def home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
     if request.param == "sqlite":
         yield tmp_path
         return
-    with request.getfixturevalue("postgresql").database(migrated=True) as url:
+    with request.getfixturevalue("postgresql").migrated() as url:
         (tmp_path / ADDRESS).write_text(url)
         yield tmp_path
 
@@ -67,7 +67,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/provider.sqlite"
         return
-    with request.getfixturevalue("postgresql").database() as url:
+    with request.getfixturevalue("postgresql").empty() as url:
         yield url
 
 

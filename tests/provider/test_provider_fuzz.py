@@ -34,7 +34,7 @@ async def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
     with contextlib.ExitStack() as stack:
         if request.param == "postgresql":
             server: Server = request.getfixturevalue("postgresql")
-            (folder / ADDRESS).write_text(stack.enter_context(server.database(migrated=True)))
+            (folder / ADDRESS).write_text(stack.enter_context(server.migrated()))
         async with staged(folder) as stage:
             yield Shared(stage, (await stage.http.get("/openapi.json")).json(), await stage.sign_in())
 

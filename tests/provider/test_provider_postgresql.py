@@ -29,7 +29,7 @@ ON_POSTGRESQL = pytest.mark.parametrize("home", ["postgresql"], indirect=True)
 @pytest.fixture
 def url(postgresql: Server) -> Iterator[str]:
     """The address of an empty database."""
-    with postgresql.database() as made:
+    with postgresql.empty() as made:
         yield made
 
 
