@@ -106,6 +106,16 @@ class Settings:
             "https://safety.example.org/appeal/TOKEN."
         ),
     )
+    console_port: int = field(
+        default=8471, metadata=_doc("The port of the console, on which people review reports; 0: no console.")
+    )
+    console_origin: str = field(
+        default="",
+        metadata=_doc(
+            "Where browsers reach the console through a proxy with TLS: https://review.example.org. Passkeys are bound "
+            "to its domain. Empty: http://localhost at its port, on this machine only."
+        ),
+    )
     access_log: str = field(
         default="-",
         metadata=_doc("Where the access log goes: a file, `-` for standard output, empty for nowhere."),
@@ -121,6 +131,8 @@ class Settings:
             _check_homeserver(server, address)
         if self.enforcer_homeserver:
             self._check_enforcer()
+        if self.console_origin and not _is_origin(self.console_origin):
+            raise _Wrong("console_origin", "must be an address like https://review.example.org, without a path")
         for name, (least, most) in _BOUNDS.items():
             value = getattr(self, name)
             if not least <= value <= most:
@@ -162,6 +174,11 @@ class Settings:
         return self.data / "review.key"
 
     @property
+    def audit_key(self) -> Path:
+        """The file of the key that signs the audit log's checkpoints."""
+        return self.data / "audit.key"
+
+    @property
     def attachments(self) -> Path:
         """The folder of reported files."""
         return self.data / "attachments"
@@ -169,6 +186,7 @@ class Settings:
 
 _BOUNDS: Final = {
     "port": (0, 65_535),
+    "console_port": (0, 65_535),
     "session_seconds": (60, 86_400),
     "sessions_per_account": (1, 1_000),
     "spent_token_seconds": (3_600, 30 * 86_400),
@@ -304,6 +322,14 @@ def _is_address(address: str) -> bool:
     except ValueError:
         return False
     return good and not (parts.query or parts.fragment or parts.username)
+
+
+def _is_origin(address: str) -> bool:
+    """Whether browsers would send just this as their origin, and make passkeys for it."""
+    parts = urlsplit(address) if _is_address(address) else None
+    if parts is None or parts.path or address != address.lower():
+        return False
+    return parts.scheme == "https" or parts.hostname == "localhost"
 
 
 def _path(_: type, value: Any) -> Path:

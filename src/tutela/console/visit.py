@@ -1,0 +1,132 @@
+"""One request, as a page sees it: who asks, what they sent, in which language, and how to answer."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from tutela.console.forms import Form
+from tutela.console.limits import Limit
+from tutela.console.looks import Looks
+from tutela.console.passkeys import Passkeys
+from tutela.console.site import Site
+from tutela.language import LANGUAGES, Words
+from tutela.provider.errors import NotSignedIn
+from tutela.provider.review.decisions import Decisions
+from tutela.provider.review.people import Permission, Person
+from tutela.provider.review.staff import StaffStore
+from tutela.provider.service import Provider
+from tutela.transparency.note import SigningKey
+
+SESSION: Final = "tutela-console"
+LANGUAGE: Final = "tutela-console-language"
+_YEAR: Final = 365 * 24 * 3600
+
+
+@dataclass(frozen=True)
+class Console:
+    """What pages work with."""
+
+    provider: Provider
+    staff: StaffStore
+    decisions: Decisions
+    signer: SigningKey
+    """Signs the audit log's checkpoints."""
+    site: Site
+    passkeys: Passkeys
+    looks: Looks
+    failures: Limit
+    """Of whoever is not known: answers and links that do not hold."""
+    asking: Limit
+    """Challenges that one person or one invitation asks for."""
+    doubts: Limit
+    """Acts that were not confirmed, in one session."""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One request. `person` may be asked wherever a page is not for anybody."""
+
+    console: Console
+    request: Request
+    words: Words
+    form: Form = field(default_factory=Form)
+    secret: str = ""
+    """Of the session; empty when nobody is signed in."""
+    somebody: Person | None = None
+
+    @property
+    def person(self) -> Person:
+        """Who asks.
+
+        Raises:
+            NotSignedIn: nobody who is known.
+        """
+        if self.somebody is None:
+            raise NotSignedIn("you are not signed in", hint="Sign in.")
+        return self.somebody
+
+    @property
+    def path(self) -> str:
+        """The path that was asked for."""
+        return self.request.url.path
+
+    @property
+    def token(self) -> str:
+        """What a form of this session must bring along: nobody else can know it."""
+        if not self.secret:
+            return ""
+        return hmac.digest(self.secret.encode(), b"tutela/console-form/1", hashlib.sha256).hex()
+
+    def number(self, name: str) -> int:
+        """Return a number in the path."""
+        found: int = self.request.path_params[name]
+        return found
+
+    def may(self, permission: Permission) -> bool:
+        """Whether whoever asks has a permission."""
+        return self.somebody is not None and self.somebody.may(permission)
+
+    def show(self, template: str, *, status: int = 200, **values: object) -> Response:
+        """Answer with a page."""
+        html = self.console.looks.render(
+            template, self.words, person=self.somebody, token=self.token, here=self.path, **values
+        )
+        response = HTMLResponse(html, status_code=status)
+        if (asked := self.request.query_params.get("lang")) in LANGUAGES:
+            self._cookie(response, LANGUAGE, asked or "", age=_YEAR)
+        return response
+
+    def go(self, path: str) -> Response:
+        """Answer a form: go on to a page."""
+        return RedirectResponse(path, status_code=303)
+
+    def download(self, data: bytes, kind: str, name: str) -> Response:
+        """Answer with a file that is saved, never shown."""
+        headers: Mapping[str, str] = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return Response(data, media_type=kind, headers=headers)
+
+    def begin_session(self, response: Response, secret: str) -> None:
+        """Let the browser hold a session, instead of any that it held."""
+        if self.secret:
+            self.console.staff.sign_out(self.secret)
+        self._cookie(response, SESSION, secret)
+
+    def end_session(self, response: Response) -> None:
+        """Let the browser forget its session, and the service, too."""
+        if self.secret:
+            self.console.staff.sign_out(self.secret)
+        site = self.console.site
+        response.delete_cookie(site.cookie(SESSION), secure=site.secure, httponly=True, samesite="strict")
+
+    def _cookie(self, response: Response, name: str, value: str, age: int | None = None) -> None:
+        site = self.console.site
+        response.set_cookie(
+            site.cookie(name), value, max_age=age, path="/", secure=site.secure, httponly=True, samesite="strict"
+        )
