@@ -38,10 +38,12 @@ class FakeHomeserver:
 
     done: list[PendingAction] = field(default_factory=list)
     fail: TutelaError | None = None
+    failing: dict[str, BaseException] = field(default_factory=dict)
+    """By kind of action: how that one fails."""
 
     async def perform(self, action: PendingAction) -> None:
-        if self.fail is not None:
-            raise self.fail
+        if (error := self.fail or self.failing.get(action.kind)) is not None:
+            raise error
         self.done.append(action)
 
     @property
