@@ -2,7 +2,7 @@
 
 What the authenticator signs is always a challenge that was given for just this: for signing in a ticket, else one that
 `StaffStore` keeps with its purpose. The user is always verified (a finger, a PIN), never merely present. A passkey
-whose count goes backwards exists twice somewhere: it is refused, and the log says so.
+whose count goes backwards exists twice somewhere: it is refused, and the audit log says so.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ class Passkeys:
             raise _refused(error) from error
         count = verified.new_sign_count
         if (count or passkey.sign_count) and count <= passkey.sign_count:
-            _log.error("passkey %.20s of %s counts backwards: there may be a copy of it", passkey.id, passkey.staff)
+            self.staff.suspect(passkey)
             raise PasskeyRefused("there may be a copy of this passkey", hint="Ask an admin for a new invitation.")
         self.staff.used(passkey, count)
         return passkey

@@ -46,7 +46,7 @@ _GRANTED: Final = {
         }
     ),
     Role.PARTNER: frozenset({Permission.SEE_CASE, Permission.SETTLE, Permission.WRITE_NOTES}),
-    Role.ADMIN: frozenset({Permission.MANAGE_STAFF, Permission.READ_AUDIT}),
+    Role.ADMIN: frozenset({Permission.MANAGE_STAFF}),
     Role.AUDITOR: frozenset({Permission.READ_AUDIT}),
 }
 

@@ -102,14 +102,15 @@ class StaffStore:
             self._log(connection, now, "invited-again", by, person)
         return secret
 
-    def dismiss(self, staff: str, *, by: Person) -> None:
-        """End somebody's access at once. What they did stays theirs in the record.
+    def dismiss(self, staff: str, *, by: Person | None) -> None:
+        """End somebody's access at once. What they did stays theirs in the record. `by` is as in `invite`.
 
         Raises:
             NotAllowed, UnknownPerson: as `invite_again`.
             LastAdmin: nobody would be left to invite anybody.
         """
-        by.check(Permission.MANAGE_STAFF)
+        if by is not None:
+            by.check(Permission.MANAGE_STAFF)
         with self.database.writing() as connection:
             person, now = self._present(connection, staff), self.clock()
             admins = connection.scalars(select(Staff.id).where(Staff.role == Role.ADMIN, Staff.dismissed.is_(None)))
@@ -222,6 +223,12 @@ class StaffStore:
             mine = update(row).where(row.id == passkey.id, row.sign_count == passkey.sign_count)
             if not connection.execute(mine.values(sign_count=sign_count, used=self.clock())).rowcount:
                 raise PasskeyRefused("this passkey was used by somebody else meanwhile", hint="Try again.")
+
+    def suspect(self, passkey: KnownPasskey) -> None:
+        """Log that a passkey answered whose count went backwards: there may be a copy of it."""
+        with self.database.writing() as connection:
+            person = self._present(connection, passkey.staff)
+            self._log(connection, self.clock(), "passkey-suspected", person, person)
 
     # Sessions
 
