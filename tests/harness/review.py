@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, field
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from harness.provider import Stage
 from harness.reports import MIA, message, report
@@ -16,7 +16,7 @@ from tutela.provider.review.decisions import Decisions, Proposal
 from tutela.provider.review.people import Person, Role
 from tutela.provider.review.policy import ActionKind
 from tutela.provider.review.records import DecisionRow
-from tutela.provider.review.tables import Action
+from tutela.provider.review.tables import Action, Staff
 from tutela.wire.document import encode
 from tutela.wire.report import Report
 
@@ -79,6 +79,13 @@ class Review:
         sent = report(*values.pop("evidence", (message(1),)), number=next(self._reports), **values)  # type: ignore[misc]
         self.stage.provider.reports.take(account, encode(sent))
         return sent
+
+    def hire(self, *people: Person) -> None:
+        """Have people among the staff, where it matters that they are."""
+        with self.stage.provider.database.writing() as connection:
+            for one in people:
+                values = {"id": one.id, "name": one.name, "role": one.role, "organisation": one.organisation}
+                connection.execute(insert(Staff).values(created=self.stage.clock(), **values))
 
     def case(self, number: int = 1) -> cases.CaseRow:
         with self.stage.provider.database.reading() as connection:

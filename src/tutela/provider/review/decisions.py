@@ -251,15 +251,7 @@ class Decisions:
             return [read_row(row) for row in rows]
 
     def _check(self, proposal: Proposal) -> None:
-        rule = self.policy.rule(proposal.rule)
-        if rule is None:
-            raise WrongDecision(f"the policy has no rule {proposal.rule!r:.80}")
-        if not proposal.actions or len(set(proposal.actions)) != len(proposal.actions):
-            raise WrongDecision("choose at least one action, and each once")
-        if beyond := [action for action in proposal.actions if action not in rule.actions]:
-            raise WrongDecision(f"the rule {rule.id} does not allow: {', '.join(beyond)}")
-        if len(proposal.actions) > 1 and {ActionKind.NO_ACTION, ActionKind.MORE_NEEDED} & set(proposal.actions):
-            raise WrongDecision("doing nothing, or asking for more, cannot be joined with other actions")
+        self.policy.check_choice(proposal.rule, proposal.actions)
         _check_text(proposal.reasons, "reasons")
         if len(proposal.answer) > TEXT:
             raise WrongDecision(f"the answer has more than {TEXT} characters")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import tomllib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, time, timedelta
 from functools import cached_property
 from importlib import resources
@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from tutela.language import LANGUAGES
-from tutela.provider.errors import SettingsError
+from tutela.provider.errors import SettingsError, WrongDecision
 from tutela.wire.report import ReportReason
 
 _MINUTE: Final = 60_000
@@ -162,6 +162,22 @@ class Policy(_Part, frozen=True, dict=True):
     def rule(self, rule_id: str) -> Rule | None:
         """Return the rule of this id, if there is one."""
         return next((rule for rule in self.rules if rule.id == rule_id), None)
+
+    def check_choice(self, rule_id: str, actions: Sequence[ActionKind]) -> None:
+        """Go on only with actions that the rule allows, and that go together.
+
+        Raises:
+            WrongDecision: there is no such rule, it does not allow them, or there is none.
+        """
+        rule = self.rule(rule_id)
+        if rule is None:
+            raise WrongDecision(f"the policy has no rule {rule_id!r:.80}")
+        if not actions or len(set(actions)) != len(actions):
+            raise WrongDecision("choose at least one action, and each once")
+        if beyond := [action for action in actions if action not in rule.actions]:
+            raise WrongDecision(f"the rule {rule.id} does not allow: {', '.join(beyond)}")
+        if len(actions) > 1 and {ActionKind.NO_ACTION, ActionKind.MORE_NEEDED} & set(actions):
+            raise WrongDecision("doing nothing, or asking for more, cannot be joined with other actions")
 
     def needs_two(self, actions: Collection[ActionKind], urgency: Urgency) -> bool:
         """Whether two people must decide on `actions` in a case of this urgency."""
