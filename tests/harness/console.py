@@ -38,7 +38,7 @@ class Visitor:
 
     async def options(self, path: str, fields: Mapping[str, object]) -> httpx.Response:
         """Ask what the passkey is to sign."""
-        return await self.http.post(path, data={"x": "", **fields}, headers={"accept": "application/json"})
+        return await self.http.post(path, data=fields or {"x": ""}, headers={"accept": "application/json"})
 
     async def join(self, secret: str) -> httpx.Response:
         """Make a passkey with a one-time link, which signs in."""

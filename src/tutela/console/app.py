@@ -88,11 +88,13 @@ def create_console(
         Route(page.path, _endpoint(console, page), methods=[page.method], name=f"{page.method} {page.path}")
         for page in PAGES
     ]
-    return Starlette(
+    app = Starlette(
         routes=[*routes, *_static()],
         middleware=[Middleware(AccessLog, sink=sink, clock=clock), Middleware(Fence, site=site)],
         exception_handlers={HTTPException: _handler(console), Exception: _handler(console)},
     )
+    app.router.redirect_slashes = False
+    return app
 
 
 def _endpoint(console: Console, page: Page) -> Callable[[Request], Awaitable[Response]]:
