@@ -6,11 +6,11 @@ decide, and their number does not make it more urgent: a crowd cannot push someb
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, insert, or_, select, update
 
 from tutela.provider.errors import StaleCase, UnknownCase
 from tutela.provider.review.numbers import next_number
@@ -105,6 +105,11 @@ def load(connection: Connection, case: int) -> CaseRow:
     return _row(found)
 
 
+def several(connection: Connection, ids: Collection[int]) -> Sequence[CaseRow]:
+    """Return the cases of these ids, in no order."""
+    return [_row(found) for found in connection.execute(select(Case).where(Case.id.in_(ids)))]
+
+
 def change(connection: Connection, case: int, version: int, **values: object) -> None:
     """Change a case as somebody saw it in `version`; the version counts on.
 
@@ -123,29 +128,20 @@ def queue(
     connection: Connection,
     *,
     after: tuple[int, bool, int, int] | None = None,
-    urgency: Urgency | None = None,
-    assignee: str | None = None,
+    where: ColumnElement[bool] | None = None,
     limit: int = PAGE,
 ) -> Sequence[CaseRow]:
-    """Return open cases in the order in which they should be looked at, from behind the place `after`."""
+    """Return open cases in the order in which they should be looked at, from behind the place `after`.
+
+    `where` narrows them, by the columns of `Case`.
+    """
     order = (Case.urgency, Case.damped, Case.due, Case.id)
     query = select(Case).where(Case.open)
-    if urgency is not None:
-        query = query.where(Case.urgency == urgency)
-    if assignee is not None:
-        query = query.where(Case.assignee == assignee)
+    if where is not None:
+        query = query.where(where)
     if after is not None:
         query = query.where(_behind(after))
     return [_row(found) for found in connection.execute(query.order_by(*order).limit(limit))]
-
-
-def waiting(connection: Connection) -> dict[Urgency, int]:
-    """Return how many cases are open, by urgency."""
-    counted = connection.execute(
-        select(Case.urgency, func.count().label("cases")).where(Case.open).group_by(Case.urgency)
-    )
-    numbers = {row.urgency: row.cases for row in counted}
-    return {urgency: numbers.get(urgency, 0) for urgency in Urgency}
 
 
 def _behind(place: tuple[int, bool, int, int]) -> ColumnElement[bool]:
