@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -196,6 +197,45 @@ def test_too_many_nearly_equal_hashes_are_refused_and_say_whose_they_are(monkeyp
         listed_hashes(chains, rule())
     assert refused.value.hint is not None
     assert "ask boreal to withdraw them" in refused.value.hint
+
+
+def crowding(variants: int, crowd: int) -> tuple[set[str], set[str]]:
+    """Variants of one picture, and hashes around them that are far from each other."""
+    return {flipped(i) for i in range(variants)}, {flipped(*range(11 * i, 11 * i + 11)) for i in range(crowd)}
+
+
+@pytest.mark.parametrize("copied", [False, True], ids=["beside", "beside, with copies"])
+def test_who_crowds_around_anothers_hashes_is_named_not_the_other(
+    monkeypatch: pytest.MonkeyPatch, copied: bool
+) -> None:
+    """The crowd has no near pairs of its own, and each of its hashes is in fewer than each of the other's."""
+    honest, crowd = crowding(8, 23)
+    chains = chains_of([honest, set(), crowd | honest if copied else crowd])
+    monkeypatch.setattr(hamming, "MOST_PAIRS", 100)
+    assert len(agreement.vouched(chains[:1], rule()).pairs) == 28
+    agreement.vouched(chains_of([set(), set(), crowd])[2:], rule())
+    with pytest.raises(errors.TooManyNearHashes, match="cumulus vouches for too many nearly equal hashes"):
+        listed_hashes(chains, rule())
+    listed_hashes([one for one in chains if one.authority.id != "cumulus"], rule())  # as the hint says
+
+
+@given(variants=st.integers(1, 11), crowd=st.integers(0, 23), copied=st.booleans())
+def test_what_one_owes_for_a_crowd_has_a_bound_that_the_crowd_cannot_move(
+    variants: int, crowd: int, copied: bool
+) -> None:
+    honest, around = crowding(variants, crowd)
+    found = agreement.vouched(chains_of([honest, around | honest if copied else around]), rule())
+    owns = np.array([[one in who for who in found.exact] for one in ("aurora", "boreal")])
+    charges = agreement._charges(owns, found.pairs)
+    assert charges.sum() == pytest.approx(len(found.pairs))
+    assert charges[0] <= variants * (variants - 1) / 2 + variants**2
+
+
+def test_whose_hashes_agree_on_a_part_is_named_where_none_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    part = {f"{(0xFFFF << 240) | (BASE >> i):064x}" for i in range(30)}
+    monkeypatch.setattr(hamming, "_FREE_COMPARISONS", 100)
+    with pytest.raises(errors.TooManyNearHashes, match=r"boreal vouches for too many .* would have to be"):
+        agreement.vouched(chains_of([{flipped(), flipped(100)}, part]), rule())
 
 
 def test_more_authorities_than_bits_in_a_byte_are_counted() -> None:

@@ -288,6 +288,34 @@ def test_a_submission_of_too_many_nearly_equal_hashes_is_not_taken(
     assert names(workspace.root) == before
 
 
+def test_a_submission_that_would_stop_the_next_build_is_not_taken(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Few beside each other, many beside another's: whoever brings them is told, and the list still builds."""
+    picture = int(make_hashes(1)[0], 16)
+    eve = make_signer("eve", "US")
+    workspace.admit(eve.authority)
+    vouch(workspace, AURORA, [f"{picture ^ 1 << bit:064x}" for bit in range(5)])
+    crowd = [f"{picture ^ 0x7FF << 11 * i:064x}" for i in range(23)]
+    monkeypatch.setattr(hamming, "MOST_PAIRS", 50)
+    before = names(workspace.root)
+    with pytest.raises(errors.TooManyNearHashes, match="eve vouches for too many"):
+        vouch(workspace, eve, crowd)
+    assert names(workspace.root) == before
+    workspace.build(created=DAYS[1])
+    vouch(workspace, eve, crowd[:5])
+
+
+def test_withdrawing_is_always_possible(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    near = [f"{i:064x}" for i in range(3)]
+    vouch(workspace, AURORA, near)
+    monkeypatch.setattr(hamming, "MOST_PAIRS", 1)
+    with pytest.raises(errors.TooManyNearHashes, match="aurora vouches for too many"):
+        vouch(workspace, BOREAL, make_hashes(1, "new"))
+    vouch(workspace, AURORA, [], withdrawn=near[:1])
+    vouch(workspace, BOREAL, make_hashes(1, "new"))
+
+
 def test_only_an_admitted_authority_approves(workspace: Workspace) -> None:
     payload = workspace.build(created=DAYS[1]).payload
     with pytest.raises(errors.UnknownAuthority):

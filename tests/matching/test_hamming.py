@@ -56,6 +56,7 @@ def test_pairs_over_the_limit_are_refused_and_say_whose_they_are():
         near_pairs(bits, 15, most=189)
     assert set(refused.value.counts[:20].tolist()) == {19}
     assert refused.value.counts[20:].max() == 0
+    assert len(refused.value.pairs) == 190
 
 
 def test_comparisons_over_the_limit_are_refused_before_they_are_made(monkeypatch: pytest.MonkeyPatch):
@@ -69,3 +70,4 @@ def test_comparisons_over_the_limit_are_refused_before_they_are_made(monkeypatch
         near_pairs(bits, 15)
     assert refused.value.counts[:50].min() >= 49
     assert refused.value.counts[50:].max() < 10
+    assert len(refused.value.pairs) == 0

@@ -67,7 +67,7 @@ def vouched(chains: Sequence[Chain], rule: Agreement) -> Vouched:
     """Collect what the chains vouch for, and find what counts as the same item.
 
     Raises:
-        TooManyNearHashes: so many of them are nearly equal that it would exhaust time or memory; says by whom.
+        TooManyNearHashes: so many of them are nearly equal that it would exhaust time or memory; says who crowds most.
     """
     who: dict[str, set[str]] = {}
     for chain in chains:
@@ -84,17 +84,36 @@ def vouched(chains: Sequence[Chain], rule: Agreement) -> Vouched:
 
 
 def _too_many(hashes: Sequence[str], exact: Sequence[frozenset[str]], error: TooManyPairs) -> TooManyNearHashes:
-    pairs: dict[str, int] = {}
-    for authorities, count in zip(exact, error.counts.tolist(), strict=True):
-        for authority in authorities:
-            pairs[authority] = pairs.get(authority, 0) + count
-    most = max(sorted(pairs), key=lambda authority: pairs[authority])
-    example = max((i for i, who in enumerate(exact) if most in who), key=lambda i: int(error.counts[i]))
+    authorities = sorted(frozenset().union(*exact))
+    owns = np.array([[one in who for who in exact] for one in authorities], dtype=np.bool_)
+    charges = _charges(owns, error.pairs) if len(error.pairs) else owns @ error.counts
+    at = int(np.argmax(charges))
+    most, example = authorities[at], hashes[int(np.argmax(np.where(owns[at], error.counts, -1)))]
     return TooManyNearHashes(
-        f"{most} vouches for too many nearly equal hashes, such as {hashes[example]}: {error.message}",
+        f"{most} vouches for too many nearly equal hashes, such as {example}: {error.message}",
         hint=f"ask {most} to withdraw them (tutela list withdraw); until it did, take authorities/{most}.json out of "
         "the list's folder and tell the other authorities why",
     )
+
+
+def _charges(owns: NDArray[np.bool_], pairs: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Charge each pair of near hashes to those who vouch for them, and return what each owes.
+
+    Who crowds around another's hashes pays for it: a pair is split in proportion to how many hashes each of the two
+    authorities has near the other's. So an authority owes for what others put beside its hashes at most as many pairs
+    as its own hashes are close together, however many come.
+    """
+    left, right = pairs[:, 0], pairs[:, 1]
+    shares = np.zeros(len(pairs), dtype=np.float64)
+    for mine in owns:
+        shares += _crowd(mine, left, right)
+    return np.array([float((_crowd(mine, left, right) / shares).sum()) for mine in owns])
+
+
+def _crowd(mine: NDArray[np.bool_], left: NDArray[np.intp], right: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return for each pair how many of somebody's hashes are near the other one, where one of the two is theirs."""
+    near = np.bincount(left, mine[right], len(mine)) + np.bincount(right, mine[left], len(mine))
+    return near[left] * mine[right] + near[right] * mine[left]
 
 
 def listed(chains: Sequence[Chain], rule: Agreement, scheme: BandScheme) -> dict[ListClass, frozenset[str]]:

@@ -39,6 +39,7 @@ from tutela.wire import document, envelope, limits
 from tutela.wire.envelope import Envelope
 from tutela.wire.errors import WireError
 from tutela.wire.manifest import MANIFEST_TYPE, Authority, SegmentEntry, TrustRoot
+from tutela.wire.submission import ListClass
 
 _Document = TypeVar("_Document", bound=document.Document)
 _SETTINGS: Final = "list.json"
@@ -164,13 +165,18 @@ class Workspace:
 
         Raises:
             UnknownAuthority, SubmissionRefused: it is refused, with a class for each reason.
-            TooManyNearHashes: the authority would vouch for too many nearly equal hashes.
+            TooManyNearHashes: the list would hold too many nearly equal hashes to be built; says who crowds most.
+            WorkspaceDamaged: somebody's submissions so far do not read.
             StorageFailed: it could not be kept.
         """
         with self._writing():
             authority = self.authority(submission.unverified_author(signed))
-            chain = submission.extend(self._replayed(authority), signed, self.settings.agreement)
-            agreement.vouched([chain], self.settings.agreement)
+            before = self._replayed(authority)
+            chain = submission.extend(before, signed, self.settings.agreement)
+            if chain.standing[ListClass.AGREED].keys() - before.standing[ListClass.AGREED].keys():
+                # With everybody else's: hashes that are few beside each other may be many beside another's.
+                others = [self._replayed(one) for one in self.authorities() if one.id != authority.id]
+                agreement.vouched([*others, chain], self.settings.agreement)
             assert chain.head is not None
             folder = self.root / "submissions" / authority.id
             files.make_folder(folder)

@@ -41,10 +41,13 @@ class FilterFailure(MatchingError):
 
 
 class TooManyPairs(MatchingError):
-    """So many hashes are nearly equal that they are not compared. `counts`: in how many of these pairs each row is."""
+    """So many hashes are nearly equal that they are not compared."""
 
     code: ClassVar[str] = "too-many-pairs"
 
-    def __init__(self, message: str, counts: NDArray[np.int64]) -> None:
+    def __init__(self, message: str, counts: NDArray[np.int64], pairs: NDArray[np.intp]) -> None:
         super().__init__(message)
         self.counts = counts
+        """In how many of these pairs each row is."""
+        self.pairs = pairs
+        """Those found before there were too many, shape (m, 2); none where none was compared."""

@@ -37,7 +37,7 @@ def near_pairs(bits: NDArray[np.bool_], distance: int, *, most: int | None = Non
 
     Raises:
         TooManyPairs: more than `most` (`MOST_PAIRS`), or so many hashes agree on a part that comparing them would take
-            hours. Its `counts` tell, for each row, in how many of these pairs it is.
+            hours.
     """
     n = len(bits)
     most = MOST_PAIRS if most is None else most
@@ -61,9 +61,10 @@ def near_pairs(bits: NDArray[np.bool_], distance: int, *, most: int | None = Non
             found.append(np.minimum(left, right) * n + np.maximum(left, right))
             total += len(left)
             if total > most:
-                raise TooManyPairs(f"more than {most:,} pairs of hashes are within {distance} bits", _counts(found, n))
-    keys = np.sort(np.concatenate(found)) if found else np.zeros(0, np.int64)
-    return np.stack(np.divmod(keys, max(n, 1)), axis=1).astype(np.intp)
+                pairs = _rows_of(found, n)
+                counts = np.bincount(pairs.ravel(), minlength=n)
+                raise TooManyPairs(f"more than {most:,} pairs of hashes are within {distance} bits", counts, pairs)
+    return _rows_of(found, n)
 
 
 def _check_work(bits: NDArray[np.bool_], parts: list[Rows]) -> None:
@@ -76,16 +77,15 @@ def _check_work(bits: NDArray[np.bool_], parts: list[Rows]) -> None:
     even = sum(n * n / 2 ** len(part) for part in parts) / 2
     if counts.sum() // 2 > _FREE_COMPARISONS + _SKEW * even:
         raise TooManyPairs(
-            f"{counts.sum() // 2:,} pairs of hashes agree on a part and would have to be compared", counts
+            f"{counts.sum() // 2:,} pairs of hashes agree on a part and would have to be compared",
+            counts,
+            _rows_of([], n),
         )
 
 
-def _counts(found: list[NDArray[np.int64]], n: int) -> NDArray[np.int64]:
-    counts = np.zeros(n, dtype=np.int64)
-    for keys in found:
-        for rows in np.divmod(keys, n):
-            counts += np.bincount(rows, minlength=n)
-    return counts
+def _rows_of(found: list[NDArray[np.int64]], n: int) -> Rows:
+    keys = np.sort(np.concatenate(found)) if found else np.zeros(0, np.int64)
+    return np.stack(np.divmod(keys, max(n, 1)), axis=1).astype(np.intp)
 
 
 def _masks(parts: list[Rows]) -> NDArray[np.uint64]:
