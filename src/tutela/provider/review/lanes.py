@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select
 
 from tutela.provider.clock import Clock
 from tutela.provider.database import Database
@@ -165,21 +165,30 @@ def _appealed(person: Person) -> Select[Any]:
 
 
 def _appeals() -> Select[Any]:
+    # Nearly all decisions are in force: SQLite must begin with the appeals, not with the index of states.
+    in_force = func.coalesce(Decision.state, "") == IN_FORCE
     return (
         select(Decision.case)
         .join(Appeal, Appeal.decision == Decision.id)
-        .where(Appeal.answered.is_(None), Appeal.received.is_not(None), Decision.state == IN_FORCE)
+        .where(Appeal.answered.is_(None), Appeal.received.is_not(None), in_force)
     )
 
 
 def _lanes(connection: Connection, now: int) -> Sequence[Lane]:
-    late = func.sum(case((Case.due <= now, 1), else_=0)).label("late")
-    counted = select(Case.urgency, func.count().label("cases"), late).where(Case.open).group_by(Case.urgency)
-    numbers = {row.urgency: (row.cases, row.late) for row in connection.execute(counted)}
-    return [Lane(urgency, *numbers.get(urgency, (0, 0))) for urgency in Urgency]
+    # Each number is a range of the queue's index; one statement for all would look at every case in it by itself.
+    def count(urgency: Urgency, *where: ColumnElement[bool]) -> int:
+        return connection.scalar(select(func.count()).where(Case.open, Case.urgency == urgency, *where)) or 0
+
+    def late(urgency: Urgency) -> int:
+        return sum(count(urgency, Case.damped.is_(damped), Case.due <= now) for damped in (False, True))
+
+    return [Lane(urgency, count(urgency), late(urgency)) for urgency in Urgency]
 
 
 def _waits(connection: Connection, ids: Sequence[int]) -> dict[int, Waits]:
-    found = dict.fromkeys(connection.scalars(_appeals().where(Decision.case.in_(ids))), Waits.APPEAL)
-    second = connection.scalars(select(Decision.case).where(_waiting(), Decision.case.in_(ids)))
-    return found | dict.fromkeys(second, Waits.SECOND)
+    of_page = Decision.case.in_(ids)
+    appeals = connection.scalars(_appeals().where(of_page))
+    state = func.coalesce(Decision.state, "")  # again: these few cases, and not all that is in force
+    lapses = and_(state == IN_FORCE, Decision.lapses.is_not(None))
+    second = connection.scalars(select(Decision.case).where(of_page, or_(state == PROPOSED, lapses)))
+    return dict.fromkeys(appeals, Waits.APPEAL) | dict.fromkeys(second, Waits.SECOND)
