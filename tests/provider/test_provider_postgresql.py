@@ -17,11 +17,12 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 
 from harness.postgresql import ASKED, PASSWORD, Server
-from harness.provider import SERVER, Stage, address_of
+from harness.provider import SERVER, Stage, address_of, make_settings, small_epoch
 from tutela.cli.main import main
 from tutela.provider import postgresql as kind
 from tutela.provider.database import Database
 from tutela.provider.errors import SettingsError, StorageUnavailable
+from tutela.provider.service import Provider
 
 ON_POSTGRESQL = pytest.mark.parametrize("home", ["postgresql"], indirect=True)
 
@@ -95,6 +96,11 @@ async def test_killed_while_people_sign_in_and_check(stage: Stage, postgresql: S
         assert connection.scalar(sa.text("SELECT count(*) FROM spent_token")) == count
 
 
+def name_of(home: Path) -> str:
+    """The name of the database."""
+    return address_of(home).partition("?")[0].rpartition("/")[2]
+
+
 def busy(answer: httpx.Response) -> bool:
     return answer.json()["code"] == "busy"
 
@@ -110,7 +116,7 @@ async def test_a_restart_between_requests_is_not_noticed(stage: Stage, postgresq
 @ON_POSTGRESQL
 async def test_connections_that_the_server_closes_are_replaced(stage: Stage, postgresql: Server):
     session = await stage.sign_in()
-    name = address_of(stage.settings.data.parent).split("/")[3].split("?")[0]
+    name = name_of(stage.settings.data.parent)
     ended = postgresql.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
     assert ended
     assert (await stage.check(session)).status_code == 200
@@ -247,6 +253,17 @@ def test_a_reader_cannot_write(url: str):
         ask(database, "CREATE TABLE t (x INTEGER)")
 
 
+@ON_POSTGRESQL
+def test_what_cannot_be_opened_leaves_no_connection(postgresql: Server, home: Path):
+    with opened(address_of(home)) as database, database.writing() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StorageUnavailable, match="cannot be migrated"):
+        Provider.open(make_settings(home, small_epoch()))
+    open_now = f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{name_of(home)}'"
+    while postgresql.run(open_now) != [(0,)]:  # the server notices in its own time
+        pass
+
+
 # Addresses, passwords and networks
 
 
@@ -275,7 +292,7 @@ def test_what_is_shown_of_an_address_holds_no_password():
 
 
 def asked_for_a_password(postgresql: Server, home: Path, password: str) -> str:
-    name = address_of(home).split("/")[3].split("?")[0]
+    name = name_of(home)
     postgresql.run(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {ASKED}", name)
     return postgresql.url(name, user=f"{ASKED}:{quote(password, safe='')}")
 

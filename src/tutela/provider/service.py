@@ -78,12 +78,11 @@ class Provider:
         if not there:
             raise SettingsError(f"there is no folder {settings.data}", hint="Make it with `tutela provider init`.")
         database = Database(settings.database_url, busy_seconds=busy_seconds)
-        database.migrate()
         files = SegmentFiles(settings.segments)
         keys = KeyStore(settings.keys)
         epochs = Epochs(database, files, clock)
         rules = policy.load(Path(settings.review_policy) if settings.review_policy else None)
-        return cls(
+        opened = cls(
             settings=settings,
             clock=clock,
             database=database,
@@ -122,6 +121,12 @@ class Provider:
             ),
             decisions=Decisions(database, clock, random, rules),
         )
+        try:
+            database.migrate()
+        except BaseException:
+            opened.close()
+            raise
+        return opened
 
     def publish(
         self, envelope: Envelope, segments: Mapping[str, bytes], secrets: KeySource | None = None
