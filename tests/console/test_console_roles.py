@@ -34,6 +34,9 @@ TABLE = {
     ("POST", "/staff/invite-again"): (ADMIN, True),
     ("POST", "/staff/dismiss"): (ADMIN, True),
     ("GET", "/audit"): (AUDITOR, False),
+    ("POST", "/audit/verify"): (AUDITOR, False),
+    ("GET", "/audit/checkpoint"): (AUDITOR, False),
+    ("GET", "/audit/leaves"): (AUDITOR, False),
 }
 STATIC = {"/static/nunito.woff2", "/static/mark.svg", "/static"}
 #: What stands for the places in paths.

@@ -37,6 +37,7 @@ from tutela.console.visit import LANGUAGE, SESSION, Console, Visit
 from tutela.matching.voprf import RandomBytes
 from tutela.provider.access import AccessLog, Sink
 from tutela.provider.errors import NotSignedIn, PasskeyRefused
+from tutela.provider.review.checkpoints import Checkpoints
 from tutela.provider.review.decisions import Decisions
 from tutela.provider.review.people import Person
 from tutela.provider.review.staff import StaffStore
@@ -76,7 +77,7 @@ def create_console(
         provider=provider,
         staff=staff,
         decisions=decisions,
-        signer=signer,
+        checkpoints=Checkpoints(provider.database, signer, provider.settings.audit_checkpoint),
         site=site,
         passkeys=Passkeys(staff, site, Tickets(clock, random, random(32))),
         looks=Looks(),
@@ -120,9 +121,11 @@ def _answer(visit: Visit, page: Page, form: Form) -> Response:
     try:
         visit = _known(visit, form)
         _check(visit, page)
-        return page.handler(visit)
+        response = page.handler(visit)
     except Exception as error:  # whatever it is, somebody is told in their own language
-        return refusal(visit, error, page.keeps)
+        response = refusal(visit, error, page.keeps)
+    visit.remember_language(response)
+    return response
 
 
 def _known(visit: Visit, form: Form) -> Visit:

@@ -54,12 +54,22 @@ class Looks:
         self._templates.globals.update({name: getattr(drawings, name) for name in ("icon", "mark")})
 
     def render(
-        self, template: str, tongue: Words, *, person: Person | None, token: str, here: str, **values: object
+        self,
+        template: str,
+        tongue: Words,
+        *,
+        person: Person | None,
+        token: str,
+        here: str,
+        elsewhere: str,
+        **values: object,
     ) -> str:
-        """Return a page as `person` sees it at the path `here`; `token` goes into each form that they can send."""
+        """Return a page as `person` sees it at the path `here`, and in another language `elsewhere`.
+
+        `token` goes into each form that they can send.
+        """
         common: dict[str, object] = {
             "t": tongue.text,
-            "n": tongue.count,
             "language": tongue.language,
             "when": lambda moment: when(moment, tongue),
             "number": lambda value: number(value, tongue),
@@ -71,6 +81,7 @@ class Looks:
             ],
             "token": token,
             "here": here,
+            "elsewhere": elsewhere,
         }
         return self._templates.get_template(template).render(common | values)
 

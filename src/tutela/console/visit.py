@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
 from tutela.console.forms import Form
 from tutela.console.limits import Limit
@@ -18,11 +18,11 @@ from tutela.console.passkeys import Passkeys
 from tutela.console.site import Site
 from tutela.language import LANGUAGES, Words
 from tutela.provider.errors import NotSignedIn
+from tutela.provider.review.checkpoints import Checkpoints
 from tutela.provider.review.decisions import Decisions
 from tutela.provider.review.people import Permission, Person
 from tutela.provider.review.staff import StaffStore
 from tutela.provider.service import Provider
-from tutela.transparency.note import SigningKey
 
 SESSION: Final = "tutela-console"
 LANGUAGE: Final = "tutela-console-language"
@@ -36,8 +36,7 @@ class Console:
     provider: Provider
     staff: StaffStore
     decisions: Decisions
-    signer: SigningKey
-    """Signs the audit log's checkpoints."""
+    checkpoints: Checkpoints
     site: Site
     passkeys: Passkeys
     looks: Looks
@@ -96,21 +95,29 @@ class Visit:
     def show(self, template: str, *, status: int = 200, **values: object) -> Response:
         """Answer with a page."""
         html = self.console.looks.render(
-            template, self.words, person=self.somebody, token=self.token, here=self.path, **values
+            template,
+            self.words,
+            person=self.somebody,
+            token=self.token,
+            here=self.path,
+            elsewhere=self._in_another_language(),
+            **values,
         )
-        response = HTMLResponse(html, status_code=status)
-        if (asked := self.request.query_params.get("lang")) in LANGUAGES:
-            self._cookie(response, LANGUAGE, asked or "", age=_YEAR)
-        return response
+        return HTMLResponse(html, status_code=status)
 
     def go(self, path: str) -> Response:
         """Answer a form: go on to a page."""
         return RedirectResponse(path, status_code=303)
 
-    def download(self, data: bytes, kind: str, name: str) -> Response:
-        """Answer with a file that is saved, never shown."""
-        headers: Mapping[str, str] = {"Content-Disposition": f'attachment; filename="{name}"'}
-        return Response(data, media_type=kind, headers=headers)
+    def download(self, parts: Iterable[bytes], kind: str, name: str) -> Response:
+        """Answer with a file that is saved, never shown; its parts are made as they are sent."""
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return StreamingResponse(parts, media_type=kind, headers=headers)
+
+    def remember_language(self, response: Response) -> None:
+        """Let the browser hold the language that was asked for, if one was."""
+        if (asked := self.request.query_params.get("lang")) in LANGUAGES:
+            self._cookie(response, LANGUAGE, asked or "", age=_YEAR)
 
     def begin_session(self, response: Response, secret: str) -> None:
         """Let the browser hold a session, instead of any that it held."""
@@ -124,6 +131,13 @@ class Visit:
             self.console.staff.sign_out(self.secret)
         site = self.console.site
         response.delete_cookie(site.cookie(SESSION), secure=site.secure, httponly=True, samesite="strict")
+
+    def _in_another_language(self) -> str:
+        """Return where this page is in the next language; what came of a form is not there again."""
+        following = LANGUAGES[(LANGUAGES.index(self.words.language) + 1) % len(LANGUAGES)]
+        url = self.request.url if self.request.method == "GET" else self.request.url.replace(path="/", query="")
+        changed = url.include_query_params(lang=following)
+        return f"{changed.path}?{changed.query}"
 
     def _cookie(self, response: Response, name: str, value: str, age: int | None = None) -> None:
         site = self.console.site

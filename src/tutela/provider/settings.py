@@ -179,6 +179,11 @@ class Settings:
         return self.data / "audit.key"
 
     @property
+    def audit_checkpoint(self) -> Path:
+        """The file of the audit log's last checkpoint that was signed."""
+        return self.data / "audit.checkpoint"
+
+    @property
     def attachments(self) -> Path:
         """The folder of reported files."""
         return self.data / "attachments"

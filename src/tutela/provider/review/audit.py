@@ -7,7 +7,7 @@ and nobody else: neither who reported nor who is reported.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +21,8 @@ from tutela.transparency.merkle import Frontier, leaf_hash
 
 _ONLY: Final = 1
 _BATCH: Final = 1000
+#: Leaves shown at once.
+PAGE: Final = 100
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -77,6 +79,46 @@ def of_case(connection: Connection, case: int) -> Sequence[Logged]:
     return [_logged(row.leaf, row.hash) for row in rows]
 
 
+def newest(connection: Connection, *, case: int | None = None, before: int | None = None) -> Sequence[Logged]:
+    """Return what was logged last, of one case or of all, before the leaf number `before`; newest first."""
+    row = AuditLeaf
+    query = select(row).order_by(row.number.desc()).limit(PAGE)
+    if case is not None:
+        query = query.where(row.case == case)
+    if before is not None:
+        query = query.where(row.number < before)
+    return [_logged(found.leaf, found.hash) for found in connection.execute(query)]
+
+
+def leaves(database: Database) -> Iterator[bytes]:
+    """Return the leaves that there are now, as they were hashed, a few at a time: no transaction waits for a reader."""
+    row, after, size = AuditLeaf, -1, _size(database)
+    while after + 1 < size:
+        query = select(row.number, row.leaf).where(row.number > after, row.number < size).order_by(row.number)
+        with database.reading() as connection:
+            found = connection.execute(query.limit(_BATCH)).all()
+        if not found:
+            return  # some are missing; whoever counts them will see it
+        yield from (leaf for _, leaf in found)
+        after = found[-1].number
+
+
+def hashes(database: Database, size: int) -> bytes:
+    """Return the hashes of the first `size` leaves, one after the other."""
+    with database.reading() as connection:
+        query = select(AuditLeaf.hash).where(AuditLeaf.number < size).order_by(AuditLeaf.number)
+        return b"".join(connection.scalars(query.execution_options(yield_per=_BATCH)))
+
+
+def parse(leaf: bytes) -> Logged:
+    """Read a leaf.
+
+    Raises:
+        DamagedAudit: it is none.
+    """
+    return _logged(leaf, leaf_hash(leaf))
+
+
 def verify(database: Database) -> Frontier:
     """Read the whole log and check that it is what its head says; return the head.
 
@@ -86,14 +128,15 @@ def verify(database: Database) -> Frontier:
     frontier = Frontier()
     with database.reading() as connection:
         head = connection.execute(select(AuditHead)).one_or_none()
-        rows = connection.execute(select(AuditLeaf).order_by(AuditLeaf.number).execution_options(yield_per=_BATCH))
-        for number, row in enumerate(rows):
-            logged = _logged(row.leaf, row.hash)
-            if (row.number, logged.number, logged.time, logged.entry.case) != (number, number, row.time, row.case):
-                raise DamagedAudit(f"entry {number} of the audit log is missing or has been changed")
-            if leaf_hash(row.leaf) != row.hash:
-                raise DamagedAudit(f"entry {number} of the audit log has been changed")
-            frontier = frontier.append(row.hash)
+        found = connection.execute(select(AuditLeaf).order_by(AuditLeaf.number).execution_options(yield_per=_BATCH))
+        with found as rows:
+            for number, row in enumerate(rows):
+                logged = _logged(row.leaf, row.hash)
+                if (row.number, logged.number, logged.time, logged.entry.case) != (number, number, row.time, row.case):
+                    raise DamagedAudit(f"entry {number} of the audit log is missing or has been changed")
+                if leaf_hash(row.leaf) != row.hash:
+                    raise DamagedAudit(f"entry {number} of the audit log has been changed")
+                frontier = frontier.append(row.hash)
     if head is None:
         if frontier.size:
             raise DamagedAudit("the audit log has lost its head")
@@ -101,6 +144,11 @@ def verify(database: Database) -> Frontier:
     if head.size != frontier.size or head.frontier != frontier.encode():
         raise DamagedAudit(f"the audit log ends at entry {frontier.size}, but its head says {head.size}")
     return frontier
+
+
+def _size(database: Database) -> int:
+    with database.reading() as connection:
+        return connection.scalar(select(AuditHead.size)) or 0
 
 
 def _logged(leaf: bytes, hashed: bytes) -> Logged:
