@@ -82,7 +82,7 @@ class SentFile:
         )
 
 
-def picture(number: int, data: bytes, **changes: Any) -> SentFile:
+def picture(number: int, data: bytes, *, url: str = f"mxc://{SERVER}/abc", **changes: Any) -> SentFile:
     """A message with an encrypted file, as in Matrix."""
     key, vector = hashlib.sha256(b"key" + data[:64]).digest(), bytes(8) + b"\x01" * 8
     encryptor = Cipher(algorithms.AES(key), modes.CTR(vector)).encryptor()
@@ -92,7 +92,7 @@ def picture(number: int, data: bytes, **changes: Any) -> SentFile:
         "body": "picture.jpg",
         "file": {
             "v": "v2",
-            "url": f"mxc://{SERVER}/abc",
+            "url": url,
             "key": {"alg": "A256CTR", "kty": "oct", "ext": True, "k": _unpadded(key, url=True), "key_ops": []},
             "iv": _unpadded(vector),
             "hashes": {"sha256": _unpadded(hashlib.sha256(ciphertext).digest())},
