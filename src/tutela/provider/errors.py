@@ -20,7 +20,7 @@
     ├── ReportError              a report that cannot be taken as it stands
     │   └── ReportRefused, WrongAttachment, ReportConflict, TooManyReports
     ├── ReviewError              what a reviewer cannot do
-    │   └── UnknownCase, StaleCase, UnknownDecision, WrongDecision, DecisionSettled, SamePerson,
+    │   └── UnknownCase, StaleCase, UnknownDecision, WrongDecision, NamesSomebody, DecisionSettled, SamePerson,
     │       NotAllowed, UnknownPerson, LastAdmin, InvitationSpent, PasskeyRefused, NotSignedIn, EnoughForNow,
     │       WrongNote, UnknownMedium, PictureUnreadable, UnknownSample
     ├── EnforcerError            what was decided cannot be done at the homeserver now
@@ -334,6 +334,12 @@ class WrongDecision(ReviewError):
     """A decision that the published policy does not allow, or without its reasons."""
 
     code: ClassVar[str] = "wrong-decision"
+
+
+class NamesSomebody(ReviewError):
+    """A text holds a word that is also the name of somebody who reported."""
+
+    code: ClassVar[str] = "names-somebody"
 
 
 class DecisionSettled(ReviewError):

@@ -36,6 +36,8 @@ from tutela.wire.franking import (
 Text = Annotated[str, msgspec.Meta(max_length=limits.REPORT_TEXT, pattern=r"^[^\x00]*\Z")]
 Language = Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}\Z")]
 Region = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{2}\Z")]
+#: No white space, nothing invisible: one account must not look like another.
+UserId = Annotated[str, msgspec.Meta(pattern=r"^@[!-9;-~]{1,200}:[!-~]{1,250}\Z", max_length=255)]
 Base64 = Annotated[str, msgspec.Meta(max_length=64)]
 
 #: A report is sent padded to one of few sizes, the least of which is this.
@@ -109,7 +111,7 @@ class Report(Document, frozen=True):
     reason: ReportReason
     danger_now: bool
     """Whether somebody is in danger now, as the reporter sees it."""
-    about: MatrixId | None
+    about: UserId | None
     """Who is reported; `None` where the reporter names nobody."""
     text: Text
     language: Language

@@ -486,5 +486,6 @@ def test_all_keys_of_the_folder_count(tmp_path: Any) -> None:
         (tmp_path / f"{name}.key").write_text(key.hex() + "\n")
         (tmp_path / f"{name}.key").chmod(0o600)
 
-    assert set(stamp_keys.load(tmp_path, [SERVER]).keys) == {stamp_key_id(bytes(32)), stamp_key_id(STAMP_KEY)}
+    loaded = stamp_keys.load(tmp_path, [SERVER])
+    assert set(loaded.keys) == {(SERVER, stamp_key_id(bytes(32))), (SERVER, stamp_key_id(STAMP_KEY))}
     assert stamp_keys.load(tmp_path / "nowhere", [SERVER]).keys == {}

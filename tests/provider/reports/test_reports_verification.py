@@ -18,7 +18,11 @@ from tutela.wire.franking import OPENING_BYTES, FrankedMessage, StampedEvent, co
 from tutela.wire.report import MessageEvidence, Proof
 
 OLD_KEY = b"\x01" * 32
-STAMPS = StampKeys({stamp_key_id(key): key for key in (STAMP_KEY, OLD_KEY)}, {SERVER})
+OTHER_KEY = b"\x06" * 32
+STAMPS = StampKeys(
+    {(SERVER, stamp_key_id(key)): key for key in (STAMP_KEY, OLD_KEY)}
+    | {("other.example", stamp_key_id(OTHER_KEY)): OTHER_KEY}
+)
 
 
 def replaced(evidence: MessageEvidence, **changes: Any) -> MessageEvidence:
@@ -66,8 +70,14 @@ def test_a_message_from_another_homeserver_is_proven_by_when_it_arrived_here() -
 
 @pytest.mark.parametrize(
     "stamps",
-    [(), message(1, key=b"\x02" * 32).stamps, message(1, server="elsewhere.example").stamps],
-    ids=["none", "unknown key", "of another homeserver"],
+    [
+        (),
+        message(1, key=b"\x02" * 32).stamps,
+        message(1, server="elsewhere.example").stamps,
+        message(1, key=OTHER_KEY).stamps,
+        message(1, server="other.example").stamps,
+    ],
+    ids=["none", "unknown key", "of another homeserver", "another's key", "in another's name"],
 )
 def test_without_a_stamp_of_ours_nothing_is_proven(stamps: tuple[Any, ...]) -> None:
     """A commitment alone can be made by anybody, at any time, and handed on: it proves neither room nor time."""

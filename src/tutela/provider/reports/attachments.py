@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import os
 import secrets
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -15,6 +16,8 @@ from tutela.provider.errors import StorageUnavailable, WrongAttachment
 from tutela.provider.reports.verification import AttachmentCheck
 
 _CHUNK: Final = 1 << 20
+#: What files leave free on the disk, in bytes.
+RESERVE: Final = 512 << 20
 _HINT: Final = "Check that the disk is not full and that the folder belongs to the service's user."
 
 
@@ -37,6 +40,7 @@ class AttachmentFiles:
         checking = (check.update,) if check is not None else ()
         with _translated():
             await asyncio.to_thread(self._folder.mkdir, mode=0o700, exist_ok=True)
+            await asyncio.to_thread(self._check_room, size)
             part = self._folder / f".{secrets.token_hex(8)}.part"
             try:
                 with await asyncio.to_thread(_create, part) as file:
@@ -55,6 +59,11 @@ class AttachmentFiles:
             finally:
                 with contextlib.suppress(FileNotFoundError):
                     part.unlink()
+
+    def _check_room(self, size: int) -> None:
+        # Files must not take the room that reports themselves need.
+        if shutil.disk_usage(self._folder).free < size + RESERVE:
+            raise StorageUnavailable("there is no room left for reported files", hint=_HINT, retry_after=600)
 
     def path(self, report: str, sha256: str) -> Path:
         """Return where a file lies, once it has arrived. Both names are hexadecimal."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from tutela.matching.voprf import RandomBytes
@@ -47,10 +47,14 @@ from tutela.wire.report import (
 )
 
 _HOUR: Final = 3_600_000
-#: Reports of one account in an hour; some more when somebody is in danger now.
+#: Reports, and additions, of one account in an hour; some more when somebody is in danger now.
 REPORTS_PER_HOUR: Final = 20
 URGENT_PER_HOUR: Final = 25
 ADDITIONS: Final = 100
+#: Whoever reports more than this in a day waits behind those who do not.
+REPORTS_BEFORE_OTHERS: Final = 5
+#: What one account may send of files in a day, in bytes.
+FILES_PER_DAY: Final = 512 << 20
 #: Without letters and digits that look alike (Crockford's base 32).
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -96,26 +100,32 @@ class Reports:
         Raises:
             UnknownReport, UnknownAttachment: it was not announced by this account.
             WrongAttachment: another size or digest than announced, or not the file that its message names.
+            TooManyReports: the account has sent more than `FILES_PER_DAY`.
             StorageUnavailable: the disk is full or gone.
         """
         row, announced = self._announced(account, report_id, sha256)
         if announced.size != size:
             raise WrongAttachment(f"the file was announced with {announced.size} bytes, not {size}")
+        if announced.arrived is not None:
+            return
+        self._admit_file(account, size)
         report = msgspec.json.decode(row.body, type=Report)
         [evidence] = [e for e in report.evidence if e.event_id == announced.event_id]
         check = AttachmentCheck(evidence) if evidence.opened() is not None else None
         await self.files.receive(report_id, sha256, size, chunks, check)
         with self.database.writing() as connection:
             now = self.clock()
-            connection.execute(
-                update(ReportAttachment)
-                .where(ReportAttachment.report == report_id, ReportAttachment.sha256 == sha256)
-                .where(ReportAttachment.arrived.is_(None))
-                .values(arrived=now)
+            this = update(ReportAttachment).where(
+                ReportAttachment.report == report_id,
+                ReportAttachment.sha256 == sha256,
+                ReportAttachment.arrived.is_(None),
             )
+            if connection.execute(this.values(arrived=now)).rowcount:
+                entry = audit.Entry(event="attachment-received", by="reporter", case=row.case, digest=sha256)
+                audit.append(connection, now, entry)
 
     def add(self, account: str, report_id: str, addition: Addition) -> ReportStatus:
-        """Add to a report; a decided case opens again. The same addition again changes nothing.
+        """Add to a report, which is to be decided again then. The same addition again changes nothing.
 
         Raises:
             UnknownReport: this account has made none of this id.
@@ -131,11 +141,11 @@ class Reports:
                 if (connection.scalar(select(func.count()).where(mine)) or 0) >= ADDITIONS:
                     raise TooManyReports("this report has been added to very often", hint="Make a new report.")
                 now = self.clock()
+                self._admit(connection, account, danger_now=addition.danger_now, now=now)
                 values = {"report": report_id, "id": addition.id, "text": addition.text, "received": now}
                 connection.execute(insert(row).values(danger_now=addition.danger_now, **values))
-                cases.raise_again(connection, found.case, danger_now=addition.danger_now, now=now, policy=self.policy)
-                connection.execute(update(ReportTable).where(ReportTable.id == report_id).values(updated=now))
-                audit.append(connection, now, audit.Entry(event="report-added-to", by="reporter", case=found.case))
+                case = self._raise_again(connection, account, found, danger_now=addition.danger_now, now=now)
+                audit.append(connection, now, audit.Entry(event="report-added-to", by="reporter", case=case))
             elif (before.text, before.danger_now) != (addition.text, addition.danger_now):
                 raise ReportConflict("another addition was made under this id")
         return self.status(account, report_id)
@@ -148,10 +158,11 @@ class Reports:
         """
         with self.database.reading() as connection:
             found = self._own(connection, account, report_id)
-            assigned = connection.scalar(select(Case.assignee).where(Case.id == found.case))
+            assigned = connection.scalar(select(Case.assigned).where(Case.id == found.case))
             added = connection.scalar(select(func.count()).where(ReportAddition.report == report_id))
         state = ReportState(found.state)
-        if state is ReportState.RECEIVED and assigned:
+        # Only if somebody took the case after this report came: else it would tell that others have reported, too.
+        if state is ReportState.RECEIVED and assigned is not None and assigned > found.received:
             state = ReportState.IN_REVIEW
         return ReportStatus(
             id=found.id,
@@ -188,16 +199,18 @@ class Reports:
         self, connection: Connection, account: str, report: Report, digest: str, proofs: tuple[Proof, ...]
     ) -> None:
         now = self.clock()
-        self._admit(connection, account, report, now)
+        self._admit(connection, account, danger_now=report.danger_now, now=now)
+        # Whoever reports themselves learns nothing by it: that is a case of its own.
+        about = report.about if report.about != account else None
         before = connection.scalar(
             select(ReportTable.case)
             .join(Case, Case.id == ReportTable.case)
-            .where(ReportTable.account == account, Case.about == report.about, Case.open)
+            .where(ReportTable.account == account, Case.about == about, Case.open)
             .limit(1)
         )
-        case = cases.enter(
+        case, news = cases.enter(
             connection,
-            about=report.about,
+            about=about,
             urgency=urgency_of(report.reason, danger_now=report.danger_now),
             damped=self._damped(connection, account, now),
             known_reporter=before,
@@ -209,6 +222,8 @@ class Reports:
                 id=report.id,
                 account=account,
                 case=case,
+                news=news,
+                decision=None,
                 reference=_reference(self.random),
                 digest=digest,
                 body=document.encode(report),
@@ -242,25 +257,60 @@ class Reports:
         # The log is for outsiders, too, one day: it names the report by its digest, and nobody.
         audit.append(connection, now, audit.Entry(event="report-received", by="reporter", case=case, digest=digest))
 
-    def _admit(self, connection: Connection, account: str, report: Report, now: int) -> None:
+    def _raise_again(self, connection: Connection, account: str, found: Row[Any], *, danger_now: bool, now: int) -> int:
+        """A report that was added to is to be looked at again: in its case, or in the one that is open by now."""
         row = ReportTable
-        recent = select(func.count(), func.min(row.received)).where(row.account == account, row.received > now - _HOUR)
-        count, oldest = connection.execute(recent).one()
-        if count >= (URGENT_PER_HOUR if report.danger_now else REPORTS_PER_HOUR):
+        case = cases.load(connection, found.case)
+        if not case.open:
+            case = cases.open_about(connection, case.about) or case
+        urgency = Urgency.IMMINENT if danger_now else case.urgency
+        damped = self._damped(connection, account, now)
+        news = cases.more(connection, case, urgency=urgency, damped=damped, now=now, policy=self.policy)
+        state = ReportState.IN_REVIEW if found.state == ReportState.DECIDED else found.state
+        values = {"case": case.id, "news": news, "state": state, "updated": now}
+        connection.execute(update(row).where(row.id == found.id).values(**values))
+        return case.id
+
+    def _admit(self, connection: Connection, account: str, *, danger_now: bool, now: int) -> None:
+        since = now - _HOUR
+        added = (
+            select(ReportAddition.received)
+            .join(ReportTable, ReportTable.id == ReportAddition.report)
+            .where(ReportTable.account == account, ReportAddition.received > since)
+        )
+        times = [time for query in (_received(account, since), added) for time in connection.scalars(query)]
+        if len(times) >= (URGENT_PER_HOUR if danger_now else REPORTS_PER_HOUR):
             raise TooManyReports(
                 "this account has made very many reports within an hour",
                 hint="Wait a little. If somebody is in danger now, call the emergency number.",
-                retry_after=max(1, -(-(oldest + _HOUR - now) // 1000)),
+                retry_after=max(1, -(-(min(times) + _HOUR - now) // 1000)),
+            )
+
+    def _admit_file(self, account: str, size: int) -> None:
+        row, now = ReportAttachment, self.clock()
+        with self.database.reading() as connection:
+            sent = connection.scalar(
+                select(func.sum(row.size))
+                .join(ReportTable, ReportTable.id == row.report)
+                .where(ReportTable.account == account, row.arrived > now - 24 * _HOUR)
+            )
+        if int(sent or 0) + size > FILES_PER_DAY:
+            raise TooManyReports(
+                "this account has sent very large files today",
+                hint="The report is kept without this file. Send it tomorrow.",
+                retry_after=3600,
             )
 
     def _damped(self, connection: Connection, account: str, now: int) -> bool:
+        """Whether this account's reports wait behind others: they were in bad faith before, or come in numbers."""
         row, rule = ReportTable, self.policy.bad_faith
         found = connection.scalar(
             select(func.count()).where(
                 row.account == account, row.bad_faith, row.received > now - rule.days * 24 * _HOUR
             )
         )
-        return (found or 0) >= rule.reports
+        today = len(connection.scalars(_received(account, now - 24 * _HOUR)).all())
+        return (found or 0) >= rule.reports or today >= REPORTS_BEFORE_OTHERS
 
     def _known(self, account: str, report: Report, digest: str) -> Receipt | None:
         with self.database.reading() as connection:
@@ -305,6 +355,10 @@ class Reports:
             # The same answer for somebody else's report as for none: its id tells nobody that it exists.
             raise UnknownReport("you have made no such report")
         return found
+
+
+def _received(account: str, since: int) -> Select[Any]:
+    return select(ReportTable.received).where(ReportTable.account == account, ReportTable.received > since)
 
 
 def _reference(random: RandomBytes) -> str:

@@ -18,6 +18,10 @@ class Report(Base):
     account: Mapped[str] = mapped_column(String(255))
     """Who reported: whose session it was."""
     case: Mapped[int] = mapped_column(ForeignKey("review_case.id"), index=True)
+    news: Mapped[int]
+    """Its number among what came into its case, which later additions to it take on."""
+    decision: Mapped[str | None] = mapped_column(String(32), index=True)
+    """The decision that settled it."""
     reference: Mapped[str] = mapped_column(String(16), unique=True)
     digest: Mapped[str] = mapped_column(String(64))
     """Of the report's canonical encoding: sending it again is recognised by it."""

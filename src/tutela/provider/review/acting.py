@@ -22,14 +22,12 @@ from sqlalchemy import Connection, Row, insert, select, update
 from tutela.provider.clock import Clock
 from tutela.provider.database import Database
 from tutela.provider.errors import EnforcerAway, EnforcerError, EnforcerRefused, ProviderError
-from tutela.provider.reports.tables import Report
 from tutela.provider.review import audit, outbox
 from tutela.provider.review.decisions import Decisions, token_digest
 from tutela.provider.review.policy import Policy
 from tutela.provider.review.records import read_row
 from tutela.provider.review.statement import Facts, stands, statement, taken_back
 from tutela.provider.review.tables import Action, Appeal, Decision
-from tutela.wire.report import Proof
 
 _log: Final = logging.getLogger("tutela.review")
 
@@ -145,14 +143,13 @@ class Worker:
 
     def _text(self, connection: Connection, action: Row[Any]) -> str:
         if action.kind not in (outbox.STATEMENT, outbox.CORRECTION):
-            return ""
+            return str(action.text)
         decision = read_row(connection.execute(select(Decision).where(Decision.id == action.decision)).one())
         if action.kind == outbox.CORRECTION:
             if action.text:
                 return stands(decision.id, action.text)
             return taken_back(decision.id, in_part=bool(outbox.still_needed(connection, decision, [action.target])))
-        proofs = connection.scalars(select(Report.proofs).where(Report.case == decision.case))
-        proven = any(Proof.PROVEN in found.split() for found in proofs)
+        proven = next(outbox.proven_of(connection, decision.case), None) is not None
         token = self._token(decision.id)
         if connection.execute(select(Appeal.decision).where(Appeal.decision == decision.id)).first() is None:
             connection.execute(insert(Appeal).values(decision=decision.id, token=token_digest(token)))

@@ -35,6 +35,7 @@ class CaseRow:
     changed: int
     reports: int
     reporters: int
+    news: int
     assignee: str | None
     assigned: int | None
     version: int
@@ -54,43 +55,50 @@ def enter(
     known_reporter: int | None,
     now: int,
     policy: Policy,
-) -> int:
-    """Put a report into the open case about the same account, or into a new one; return the case's id.
+) -> tuple[int, int]:
+    """Put a report into the open case about the same account, or into a new one; return the case's id and its news.
 
-    `known_reporter` is the case in which this reporter has reported before, if there is one. The caller's transaction
-    must hold what keeps two reports from opening two cases: `next_number`, which this calls first.
+    `known_reporter` is the case in which this reporter has reported before, if there is one. Taking a number first
+    keeps two reports from opening two cases.
     """
     number = next_number(connection, "report")
-    found = about and connection.execute(select(Case).where(Case.about == about, Case.open)).first()
-    if not found:
-        values = {"about": about, "open": True, "urgency": urgency, "damped": damped, "opened": now}
+    found = open_about(connection, about)
+    if found is None:
+        values = {"about": about, "open": True, "urgency": urgency, "damped": damped, "opened": now, "news": 1}
         values |= {"due": policy.due(urgency, now), "changed": now, "reports": 1, "reporters": 1, "version": 1}
         connection.execute(insert(Case).values(id=number, **values))
-        return number
-    connection.execute(
-        update(Case)
-        .where(Case.id == found.id)
-        .values(
-            # The version stays: who is about to decide need not begin anew because somebody else reported, too.
-            urgency=min(found.urgency, urgency),
-            damped=found.damped and damped,
-            due=min(found.due, policy.due(urgency, now)),
-            changed=now,
-            reports=found.reports + 1,
-            reporters=found.reporters + (known_reporter != found.id),
-        )
-    )
-    case: int = found.id
-    return case
+        return number, 1
+    news = more(connection, found, urgency=urgency, damped=damped, now=now, policy=policy)
+    counted = {"reports": found.reports + 1, "reporters": found.reporters + (known_reporter != found.id)}
+    connection.execute(update(Case).where(Case.id == found.id).values(**counted))
+    return found.id, news
 
 
-def raise_again(connection: Connection, case: int, *, danger_now: bool, now: int, policy: Policy) -> None:
-    """Somebody added to a report: a decided case opens again, and danger makes it imminent."""
-    found = load(connection, case)
-    urgency = Urgency.IMMINENT if danger_now else found.urgency
+def more(connection: Connection, case: CaseRow, *, urgency: Urgency, damped: bool, now: int, policy: Policy) -> int:
+    """Something came in about a case, which is open from now on; return its number among the case's news.
+
+    Nothing in it makes the case less urgent, or due later. The version stays: who is about to decide need not begin
+    anew, for what they have not seen is not decided.
+    """
     due = policy.due(urgency, now)
-    values = {"open": True, "urgency": urgency, "changed": now, "due": min(found.due, due) if found.open else due}
-    connection.execute(update(Case).where(Case.id == case).values(**values))
+    values = {
+        "open": True,
+        "urgency": min(case.urgency, urgency),
+        "damped": case.damped and damped if case.open else damped,
+        "due": min(case.due, due) if case.open else due,
+        "changed": now,
+        "news": case.news + 1,
+    }
+    connection.execute(update(Case).where(Case.id == case.id).values(**values))
+    return case.news + 1
+
+
+def open_about(connection: Connection, about: str | None) -> CaseRow | None:
+    """Return the open case about an account, if there is one."""
+    if about is None:
+        return None
+    found = connection.execute(select(Case).where(Case.about == about, Case.open).order_by(Case.id)).first()
+    return _row(found) if found is not None else None
 
 
 def load(connection: Connection, case: int) -> CaseRow:

@@ -7,12 +7,12 @@ The laws of order:
    transaction. Carrying out comes later (`acting`), as often as it takes.
 3. Nobody settles what they proposed, and nobody decides on an appeal against what they proposed or settled.
 4. To undo takes as many people as it took to decide.
+5. A decision is about what whoever proposed it had seen. A report or an addition that came later keeps the case open.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -33,28 +33,34 @@ from tutela.provider.review import audit, cases, outbox
 from tutela.provider.review.people import Permission, Person
 from tutela.provider.review.policy import ActionKind, Policy
 from tutela.provider.review.records import IN_FORCE, LAPSED, PROPOSED, REFUSED, UNDONE, DecisionRow, read_row
+from tutela.provider.review.silence import check_silence
 from tutela.provider.review.tables import Appeal, Case, Decision
 from tutela.wire.report import ReportOutcome, ReportState
 
 _HOUR: Final = 3_600_000
 #: What a reviewer may write, in characters.
 TEXT: Final = 4000
+_LASTING: Final = frozenset({ActionKind.LOCK, ActionKind.BAN})
 
 
 @dataclass(frozen=True)
 class Proposal:
     """What somebody wants decided.
 
-    `reasons` go to the person concerned and into the record, `answer` to those who reported. Neither may say who
-    reported: `propose` refuses the reporters' names in `reasons`.
+    `reasons` go to the person concerned and into the record, `answer` to all whose reports are decided. Neither may
+    say who reported: `propose` refuses the reporters' names in both.
     """
 
     actions: tuple[ActionKind, ...]
     rule: str
     reasons: str
     answer: str = ""
-    bad_faith: bool = False
-    """The reports of this case were made to harm somebody."""
+    bad_faith: frozenset[str] = frozenset()
+    """Ids of the reports that were made to harm somebody."""
+    media: tuple[str, ...] = ()
+    """Which media are withdrawn: some of `outbox.media_of` the case."""
+    sure: bool = False
+    """A word in the texts is also a reporter's name, and whoever proposes has looked: it does not mean them."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +72,12 @@ class Decisions:
     random: RandomBytes
     policy: Policy
 
-    def propose(self, person: Person, case: int, version: int, proposal: Proposal) -> DecisionRow:
+    def propose(
+        self, person: Person, case: int, version: int, proposal: Proposal, *, seen: int | None = None
+    ) -> DecisionRow:
         """Propose a decision; what one person may decide is in force at once.
+
+        `seen` is the case's `news` as the person saw it; by default all that has come in by now.
 
         Raises:
             NotAllowed: this person proposes nothing.
@@ -84,11 +94,15 @@ class Decisions:
                 raise DecisionSettled("this case is closed", hint="Undo its decision, or wait for an addition.")
             if _waiting(connection, case):
                 raise DecisionSettled("something is proposed already", hint="Second it or refuse it first.")
-            self._check_silence(connection, case, proposal)
-            decision = self._insert(connection, person, case, "act", None, proposal)
-            if self.policy.may_act_at_once(proposal.actions, found.urgency):
+            if not 0 < (seen := found.news if seen is None else seen) <= found.news:
+                raise WrongDecision("what was seen of the case is not known here")
+            self._check_case(connection, case, proposal)
+            check_silence(connection, case, (proposal.reasons, proposal.answer), sure=proposal.sure)
+            decision = self._insert(connection, person, case, "act", None, proposal, seen)
+            at_once = self.policy.may_act_at_once(proposal.actions, found.urgency)
+            if at_once and not _acted_at_once(connection, case, person):
                 lapses = self.clock() + self.policy.urgent.hours * _HOUR
-                self._set(connection, decision, state=IN_FORCE, lapses=lapses)
+                self._set(connection, decision, state=IN_FORCE, lapses=lapses, at_once=True)
                 outbox.carry_out(connection, self._load(connection, decision), found.about, self.clock())
                 self._log(connection, "acted-at-once", person, case, decision, proposal)
             elif self.policy.needs_two(proposal.actions, found.urgency):
@@ -109,6 +123,9 @@ class Decisions:
         with self.database.writing() as connection:
             found = self._open(connection, person, decision, version)
             about = cases.load(connection, found.case).about
+            if found.kind == "act":
+                # Somebody may have reported since, whom the texts name.
+                check_silence(connection, found.case, (found.reasons, found.answer), sure=False, whole_only=True)
             if found.state == IN_FORCE:
                 self._set(connection, decision, settled_by=person.id, settled=self.clock(), lapses=None)
                 self._close(connection, self._load(connection, decision))
@@ -130,10 +147,18 @@ class Decisions:
         _check_text(reasons, "reasons")
         with self.database.writing() as connection:
             found = self._open(connection, person, decision, version, own=True)
+            about, now = cases.load(connection, found.case).about, self.clock()
             if found.state == IN_FORCE:
-                outbox.take_back(connection, found, cases.load(connection, found.case).about, self.clock())
-            self._set(connection, decision, state=REFUSED, settled_by=person.id, settled=self.clock(), lapses=None)
+                outbox.take_back(connection, found, about, now)
+            if found.of is not None and _granted(connection, found.of):
+                undone = self._load(connection, found.of)
+                if undone.took_part(person):
+                    raise SamePerson("this appeal is against your own decision", hint="Somebody else decides on it.")
+                check_silence(connection, found.case, (reasons,), sure=False)
+                outbox.answer_appeal(connection, undone, about, stands=True, reasons=reasons, now=now)
+            self._set(connection, decision, state=REFUSED, settled_by=person.id, settled=now, lapses=None)
             self._log(connection, "refused", person, found.case, decision, digest=_digest(reasons))
+            self._reopen(connection, found.case)
             return self._load(connection, decision)
 
     def undo(self, person: Person, decision: str, version: int, reasons: str) -> DecisionRow:
@@ -157,9 +182,9 @@ class Decisions:
             if ActionKind.DISCLOSE in found.actions:
                 raise WrongDecision("what was disclosed cannot be taken back", hint="Write to whoever received it.")
             proposal = Proposal(found.actions, found.rule, reasons)
-            undoing = self._insert(connection, person, case.id, "undo", decision, proposal)
+            undoing = self._insert(connection, person, case.id, "undo", decision, proposal, case.news)
             if self.policy.needs_two(found.actions, case.urgency):
-                connection.execute(update(Case).where(Case.id == case.id).values(open=True))
+                self._reopen(connection, case.id)
                 self._log(connection, "undo-proposed", person, case.id, undoing, proposal)
             else:
                 self._undo(connection, person, self._load(connection, undoing), "undone")
@@ -179,13 +204,15 @@ class Decisions:
             found = connection.execute(select(row).where(row.token == token_digest(token))).first()
             if found is None:
                 raise UnknownDecision("this link is not known here", hint="Check that it is complete.")
-            now = self.clock()
+            now, decision = self.clock(), self._load(connection, found.decision)
+            if decision.state != IN_FORCE:
+                raise DecisionSettled("this decision has been taken back already")
             mine = update(row).where(row.decision == found.decision, row.received.is_(None))
             if not connection.execute(mine.values(text=text, received=now)).rowcount:
                 raise DecisionSettled("you have appealed already", hint="Somebody will look at it and answer you.")
-            decision = self._load(connection, found.decision)
             case = cases.load(connection, decision.case)
             due = self.policy.due(case.urgency, now)
+            due = min(due, case.due) if case.open else due
             connection.execute(update(Case).where(Case.id == case.id).values(open=True, changed=now, due=due))
             entry = audit.Entry(event="appealed", by="person-concerned", case=case.id, decision=decision.id)
             audit.append(connection, now, entry)
@@ -212,15 +239,17 @@ class Decisions:
             values = {"answered": now, "answered_by": person.id, "stands": stands, "reasons": reasons}
             if found.state != IN_FORCE or not connection.execute(answered.values(**values)).rowcount:
                 raise DecisionSettled("there is no open appeal against this decision")
+            if _waiting(connection, case.id):
+                raise DecisionSettled("something is proposed already", hint="Second it or refuse it first.")
+            check_silence(connection, case.id, (reasons,), sure=False)
             event = "appeal-refused" if stands else "appeal-granted"
             self._log(connection, event, person, case.id, decision, digest=_digest(reasons))
             outbox.answer_appeal(connection, found, case.about, stands=stands, reasons=reasons, now=now)
             if stands:
-                connection.execute(update(Case).where(Case.id == case.id).values(open=False))
+                self._reopen(connection, case.id)
                 return found
-            undoing = self._insert(
-                connection, person, case.id, "undo", decision, Proposal(found.actions, found.rule, reasons)
-            )
+            undo = Proposal(found.actions, found.rule, reasons)
+            undoing = self._insert(connection, person, case.id, "undo", decision, undo, case.news)
             if not self.policy.needs_two(found.actions, case.urgency):
                 self._undo(connection, person, self._load(connection, undoing), "undone")
             return self._load(connection, undoing)
@@ -252,17 +281,18 @@ class Decisions:
 
     def _check(self, proposal: Proposal) -> None:
         self.policy.check_choice(proposal.rule, proposal.actions)
+        if bool(proposal.media) != (ActionKind.QUARANTINE_MEDIUM in proposal.actions):
+            raise WrongDecision("choose which files are withdrawn, and that files are withdrawn")
         _check_text(proposal.reasons, "reasons")
         if len(proposal.answer) > TEXT:
             raise WrongDecision(f"the answer has more than {TEXT} characters")
 
-    def _check_silence(self, connection: Connection, case: int, proposal: Proposal) -> None:
-        """Whoever is reported must not learn from us who reported them."""
-        reporters = connection.scalars(select(Report.account).where(Report.case == case).distinct())
-        if any(_names(proposal.reasons, reporter) for reporter in reporters):
-            raise WrongDecision(
-                "the reasons name somebody who reported", hint="The person concerned reads them: leave the name out."
-            )
+    def _check_case(self, connection: Connection, case: int, proposal: Proposal) -> None:
+        if proposal.media and not set(proposal.media) <= outbox.media_of(connection, case).keys():
+            raise WrongDecision("only files that were proven to be sent by the person concerned can be withdrawn")
+        mine = set(connection.scalars(select(Report.id).where(Report.case == case)))
+        if not proposal.bad_faith <= mine:
+            raise WrongDecision("a report that is said to be made in bad faith is not of this case")
 
     def _open(
         self, connection: Connection, person: Person, decision: str, version: int, *, own: bool = False
@@ -278,7 +308,14 @@ class Decisions:
         return found
 
     def _insert(
-        self, connection: Connection, person: Person, case: int, kind: str, of: str | None, proposal: Proposal
+        self,
+        connection: Connection,
+        person: Person,
+        case: int,
+        kind: str,
+        of: str | None,
+        proposal: Proposal,
+        seen: int,
     ) -> str:
         decision = self.random(16).hex()
         connection.execute(
@@ -291,7 +328,10 @@ class Decisions:
                 rule=proposal.rule,
                 reasons=proposal.reasons,
                 answer=proposal.answer,
-                bad_faith=proposal.bad_faith,
+                bad_faith=" ".join(sorted(proposal.bad_faith)),
+                media=" ".join(proposal.media),
+                seen=seen,
+                at_once=False,
                 state=PROPOSED,
                 proposed_by=person.id,
                 proposed=self.clock(),
@@ -312,12 +352,17 @@ class Decisions:
         self._log(connection, event, person, found.case, decision)
 
     def _supersede(self, connection: Connection, decision: DecisionRow) -> None:
-        """What one person did at once is part of the later decision: it does not lapse any more."""
-        connection.execute(
+        """What one person did at once does not lapse any more where two people have decided the same, or more."""
+        if decision.settled_by is None or not _LASTING & set(decision.actions):
+            return
+        confirmed = (
             update(Decision)
             .where(Decision.case == decision.case, Decision.state == IN_FORCE, Decision.lapses.is_not(None))
             .values(lapses=None, settled_by=decision.settled_by, settled=decision.settled)
         )
+        if connection.execute(confirmed).rowcount:
+            entry = audit.Entry(event="confirmed-by", by="service", case=decision.case, decision=decision.id)
+            audit.append(connection, self.clock(), entry)
 
     def _undo(self, connection: Connection, person: Person, undoing: DecisionRow, event: str) -> None:
         now = self.clock()
@@ -328,26 +373,42 @@ class Decisions:
         self._set(connection, undone.id, state=UNDONE)
         settled_by = person.id if person.id != undoing.proposed_by else None
         self._set(connection, undoing.id, state=IN_FORCE, settled=now, settled_by=settled_by)
-        connection.execute(update(Case).where(Case.id == undone.case).values(open=True, changed=now))
-        reports = update(Report).where(Report.case == undone.case)
-        connection.execute(reports.values(state=ReportState.IN_REVIEW, outcome=None, bad_faith=False, updated=now))
+        reports = update(Report).where(Report.decision == undone.id)
+        again = {"state": ReportState.IN_REVIEW, "outcome": None, "answer": "", "bad_faith": False, "decision": None}
+        connection.execute(reports.values(updated=now, **again))
+        self._reopen(connection, undone.case)
         self._log(connection, event, person, undone.case, undoing.id)
 
     def _close(self, connection: Connection, decision: DecisionRow) -> None:
-        """The case is decided; those who reported are told."""
-        now = self.clock()
-        connection.execute(update(Case).where(Case.id == decision.case).values(open=False, changed=now))
+        """What was seen is decided, and those who reported it are told. The case closes if there is nothing else."""
+        now, row = self.clock(), Report
+        # An addition gives its report a later number.
+        decided = update(row).where(row.case == decision.case, row.news <= decision.seen)
         connection.execute(
-            update(Report)
-            .where(Report.case == decision.case)
-            .values(
+            decided.where(row.state != ReportState.DECIDED).values(
                 state=ReportState.DECIDED,
                 outcome=outcome_of(decision.actions),
                 answer=decision.answer,
-                bad_faith=decision.bad_faith,
+                bad_faith=row.id.in_(decision.bad_faith),
+                decision=decision.id,
                 updated=now,
             )
         )
+        self._reopen(connection, decision.case)
+
+    def _reopen(self, connection: Connection, case: int) -> None:
+        """A case is open as long as a report, a proposal or an appeal waits, or what one person did is unconfirmed."""
+        waits = (
+            select(Report.id).where(Report.case == case, Report.state != ReportState.DECIDED),
+            select(Decision.id).where(Decision.case == case, Decision.state == PROPOSED),
+            select(Decision.id).where(Decision.case == case, Decision.lapses.is_not(None)),
+            select(Appeal.decision)
+            .join(Decision, Decision.id == Appeal.decision)
+            .where(Decision.case == case, Decision.state == IN_FORCE)
+            .where(Appeal.received.is_not(None), Appeal.answered.is_(None)),
+        )
+        still = any(connection.execute(query.limit(1)).first() is not None for query in waits)
+        connection.execute(update(Case).where(Case.id == case).values(open=still, changed=self.clock()))
 
     def _set(self, connection: Connection, decision: str, **values: object) -> None:
         connection.execute(update(Decision).where(Decision.id == decision).values(**values))
@@ -406,11 +467,16 @@ def _check_text(text: str, name: str) -> None:
         raise WrongDecision(f"there are more than {TEXT} characters")
 
 
-def _names(text: str, account: str) -> bool:
-    """Whether a text names an account, by its whole id or by the word that its name is."""
-    local = account.removeprefix("@").partition(":")[0]
-    words = "|".join(re.escape(name.casefold()) for name in (account, local) if name)
-    return re.search(rf"(?<!\w)(?:{words})(?!\w)", text.casefold()) is not None
+def _acted_at_once(connection: Connection, case: int, person: Person) -> bool:
+    """Whether somebody has acted at once in a case before: a second time takes a second person."""
+    found = select(Decision.id).where(Decision.case == case, Decision.at_once, Decision.proposed_by == person.id)
+    return connection.scalar(found.limit(1)) is not None
+
+
+def _granted(connection: Connection, decision: str) -> bool:
+    """Whether an appeal against a decision was found right."""
+    found = select(Appeal.decision).where(Appeal.decision == decision, Appeal.stands.is_(False))
+    return connection.scalar(found) is not None
 
 
 def _digest(text: str) -> str:

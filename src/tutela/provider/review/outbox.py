@@ -11,7 +11,7 @@ Actions of one decision, and actions about one account or medium, are done in th
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -22,7 +22,7 @@ from tutela.provider.reports.tables import Report
 from tutela.provider.review.numbers import next_number
 from tutela.provider.review.policy import ActionKind
 from tutela.provider.review.records import IN_FORCE, DecisionRow
-from tutela.provider.review.tables import Action, Decision
+from tutela.provider.review.tables import Action, Case, Decision
 from tutela.wire.report import MessageEvidence, Proof
 from tutela.wire.report import Report as WireReport
 
@@ -65,7 +65,8 @@ def carry_out(connection: Connection, decision: DecisionRow, about: str | None, 
     if about is not None and _TOLD & set(decision.actions):
         steps.append((STATEMENT, about, ""))
     if ActionKind.QUARANTINE_MEDIUM in decision.actions:
-        steps += [(QUARANTINE, address, "") for address in media_of(connection, decision.case)]
+        hashes = media_of(connection, decision.case)
+        steps += [(QUARANTINE, address, hashes[address]) for address in decision.media if address in hashes]
     if about is not None:
         kinds = dict.fromkeys(kind for action in decision.actions for kind in _AT_ACCOUNT.get(action, ()))
         steps += [(kind, about, "") for kind in kinds]
@@ -146,21 +147,32 @@ def waiting(database: Database) -> int:
         return connection.scalar(select(func.count()).where(Action.state == WAITING)) or 0
 
 
-def media_of(connection: Connection, case: int) -> Sequence[str]:
-    """Return the addresses of the media in a case's proven messages, `mxc://…`, each once."""
-    found: dict[str, None] = {}
-    for row in connection.execute(
-        select(Report.body, Report.proofs).where(Report.case == case).order_by(Report.received)
-    ):
+def media_of(connection: Connection, case: int) -> Mapping[str, str]:
+    """Return the media that the person concerned was proven to have sent: address, `mxc://…`, and SHA-256 in base64.
+
+    The hash is of the encrypted file, as its sender committed to it: whoever withdraws a medium compares it first, for
+    a message can name any address.
+    """
+    found: dict[str, str] = {}
+    for evidence in proven_of(connection, case):
+        found |= _media(evidence)
+    return found
+
+
+def proven_of(connection: Connection, case: int) -> Iterator[MessageEvidence]:
+    """Give out the messages of a case that are proven to be the person's whom it is about."""
+    about = connection.scalar(select(Case.about).where(Case.id == case))
+    reports = select(Report.body, Report.proofs).where(Report.case == case).order_by(Report.received)
+    for row in connection.execute(reports):
         report = msgspec.json.decode(row.body, type=WireReport)
         for evidence, proof in zip(report.evidence, row.proofs.split(), strict=True):
-            if proof == Proof.PROVEN:
-                found |= dict.fromkeys(_addresses(evidence))
-    return list(found)
+            if proof == Proof.PROVEN and evidence.sender == about:
+                yield evidence
 
 
 class _File(msgspec.Struct):
     url: str
+    hashes: dict[str, str] = {}
 
 
 class _Info(msgspec.Struct):
@@ -172,14 +184,18 @@ class _Content(msgspec.Struct):
     info: _Info | None = None
 
 
-def _addresses(evidence: MessageEvidence) -> list[str]:
-    """Return where a message says that its file and the small picture of it lie."""
+def _media(evidence: MessageEvidence) -> dict[str, str]:
+    """Return where a message says that its file and the small picture of it lie, with their hashes."""
     try:
         content = msgspec.json.decode(evidence.content, type=_Content)
     except (msgspec.MsgspecError, RecursionError):
-        return []
+        return {}
     files = (content.file, content.info.thumbnail_file if content.info else None)
-    return [file.url for file in files if file is not None and file.url.startswith("mxc://")]
+    return {
+        file.url: file.hashes["sha256"]
+        for file in files
+        if file is not None and file.url.startswith("mxc://") and " " not in file.url and "sha256" in file.hashes
+    }
 
 
 def _write(connection: Connection, decision: str, steps: Sequence[tuple[str, str, str]], now: int) -> None:

@@ -142,6 +142,8 @@ class Rule(_Part, frozen=True):
     text: dict[str, str]
 
 
+#: What leaves a child as alone as before.
+TURNED_AWAY: Final = frozenset({ActionKind.NO_ACTION, ActionKind.MORE_NEEDED, ActionKind.WARN})
 #: What no policy may leave to one person.
 ALWAYS_TWO: Final = frozenset({ActionKind.BAN, ActionKind.DISCLOSE})
 
@@ -183,7 +185,7 @@ class Policy(_Part, frozen=True, dict=True):
         """Whether two people must decide on `actions` in a case of this urgency."""
         if set(actions) & (self.two_people.actions | self.urgent.actions):
             return True
-        return ActionKind.NO_ACTION in actions and urgency.word in self.two_people.dismissals
+        return set(actions) <= TURNED_AWAY and urgency.word in self.two_people.dismissals
 
     def may_act_at_once(self, actions: Collection[ActionKind], urgency: Urgency) -> bool:
         """Whether one person may do `actions` now, until a second confirms them or they end by themselves."""

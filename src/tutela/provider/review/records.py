@@ -30,7 +30,13 @@ class DecisionRow:
     rule: str
     reasons: str
     answer: str
-    bad_faith: bool
+    bad_faith: tuple[str, ...]
+    """Ids of reports that were made to harm somebody."""
+    media: tuple[str, ...]
+    """Addresses of what is withdrawn."""
+    seen: int
+    """What had come into the case when it was proposed."""
+    at_once: bool
     state: str
     proposed_by: str
     proposed: int
@@ -51,4 +57,7 @@ class DecisionRow:
 def read_row(found: Row[Any]) -> DecisionRow:
     """Return a row of the table of decisions."""
     values = dict(found._mapping)
-    return DecisionRow(**values | {"actions": tuple(ActionKind(name) for name in values["actions"].split())})
+    values["actions"] = tuple(ActionKind(name) for name in values["actions"].split())
+    for name in ("bad_faith", "media"):
+        values[name] = tuple(values[name].split())
+    return DecisionRow(**values)

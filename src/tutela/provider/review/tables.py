@@ -31,6 +31,8 @@ class Case(Base):
     changed: Mapped[int] = mapped_column(BigInteger)
     reports: Mapped[int]
     reporters: Mapped[int]
+    news: Mapped[int]
+    """Counts what came in: reports and additions. A decision is about what whoever decided had seen."""
     assignee: Mapped[str | None] = mapped_column(String(64), index=True)
     assigned: Mapped[int | None] = mapped_column(BigInteger)
     version: Mapped[int]
@@ -58,7 +60,14 @@ class Decision(Base):
     """In the reviewer's words, for the audit and the person concerned; they name no reporter."""
     answer: Mapped[str] = mapped_column(Text)
     """To the reporters."""
-    bad_faith: Mapped[bool]
+    bad_faith: Mapped[str] = mapped_column(Text)
+    """Ids of the reports that were made to harm somebody, separated by spaces."""
+    media: Mapped[str] = mapped_column(Text)
+    """Addresses of the media that are withdrawn, separated by spaces."""
+    seen: Mapped[int]
+    """What had come in (`Case.news`) when it was proposed: what came later is not decided by it."""
+    at_once: Mapped[bool]
+    """Whether one person put it into force, until somebody else confirms it."""
     state: Mapped[str] = mapped_column(String(16))
     """`proposed`, `in-force`, `refused`, `undone`, `lapsed`."""
     proposed_by: Mapped[str] = mapped_column(String(64))
@@ -114,7 +123,7 @@ class Action(Base):
     target: Mapped[str] = mapped_column(Text)
     """An account, or the address of a medium."""
     text: Mapped[str] = mapped_column(Text)
-    """What the person concerned is told; empty for other kinds."""
+    """For a correction the reasons, for a medium the SHA-256 of the encrypted file; empty for other kinds."""
     state: Mapped[str] = mapped_column(String(16))
     """`waiting`, `done`, `failed` or `withdrawn`."""
     attempts: Mapped[int]

@@ -33,6 +33,7 @@ def upgrade() -> None:
         sa.Column("changed", sa.BigInteger(), nullable=False),
         sa.Column("reports", sa.Integer(), nullable=False),
         sa.Column("reporters", sa.Integer(), nullable=False),
+        sa.Column("news", sa.Integer(), nullable=False),
         sa.Column("assignee", sa.String(64), nullable=True),
         sa.Column("assigned", sa.BigInteger(), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -46,6 +47,8 @@ def upgrade() -> None:
         sa.Column("id", sa.String(64), nullable=False),
         sa.Column("account", sa.String(255), nullable=False),
         sa.Column("case", sa.BigInteger(), nullable=False),
+        sa.Column("news", sa.Integer(), nullable=False),
+        sa.Column("decision", sa.String(32), nullable=True),
         sa.Column("reference", sa.String(16), nullable=False),
         sa.Column("digest", sa.String(64), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
@@ -64,6 +67,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_report_account", "report", ["account", "received"])
     op.create_index("ix_report_case", "report", ["case"])
+    op.create_index("ix_report_decision", "report", ["decision"])
     op.create_table(
         "report_message",
         sa.Column("report", sa.String(64), nullable=False),
@@ -106,7 +110,10 @@ def upgrade() -> None:
         sa.Column("rule", sa.String(64), nullable=False),
         sa.Column("reasons", sa.Text(), nullable=False),
         sa.Column("answer", sa.Text(), nullable=False),
-        sa.Column("bad_faith", sa.Boolean(), nullable=False),
+        sa.Column("bad_faith", sa.Text(), nullable=False),
+        sa.Column("media", sa.Text(), nullable=False),
+        sa.Column("seen", sa.Integer(), nullable=False),
+        sa.Column("at_once", sa.Boolean(), nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("proposed_by", sa.String(64), nullable=False),
         sa.Column("proposed", sa.BigInteger(), nullable=False),
