@@ -54,7 +54,8 @@ def codes_of(operation: dict[str, Any]) -> dict[int, set[str]]:
 
 
 def all_errors(base: type[TutelaError] = errors.ProviderError) -> set[type[TutelaError]]:
-    public = (kind for kind in base.__subclasses__() if not kind.__name__.startswith("_"))
+    subclasses = (kind for kind in base.__subclasses__() if kind.__module__.startswith("tutela."))
+    public = (kind for kind in subclasses if not kind.__name__.startswith("_"))
     return {base}.union(*(all_errors(kind) for kind in public))
 
 

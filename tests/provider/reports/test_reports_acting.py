@@ -27,7 +27,6 @@ from tutela.wire.document import encode
 from tutela.wire.report import ReportReason
 
 BAN = Proposal((ActionKind.BAN,), "threats-and-extortion", "You threatened somebody.")
-QUARANTINE = Proposal((ActionKind.QUARANTINE_MEDIUM,), "abuse-material", "A file that you sent is not allowed.")
 
 
 @pytest.fixture
@@ -42,6 +41,11 @@ def review(stage: Stage) -> Iterator[Review]:
     review = Review(stage)
     yield review
     audit.verify(stage.provider.database)
+
+
+def quarantine(*media: str) -> Proposal:
+    reasons = "A file that you sent is not allowed."
+    return Proposal((ActionKind.QUARANTINE_MEDIUM,), "abuse-material", reasons, media=media)
 
 
 def decided(review: Review, proposal: Proposal, case: int = 1, **values: object) -> DecisionRow:
@@ -117,7 +121,7 @@ async def test_somebody_is_asked_to_look_in_the_end(review: Review, caplog: pyte
 @pytest.mark.parametrize("error", [TimeoutError(), OSError("no route"), KeyError("a mistake of ours")], ids=repr)
 async def test_no_mistake_ends_all_acting(review: Review, error: Exception) -> None:
     decided(review, WARN, reason=ReportReason.SOMETHING_ELSE)
-    decided(review, QUARANTINE, 2, about=f"@eve:{SERVER}", reason=ReportReason.SAW_ABUSE)
+    decided(review, WARN, 2, about=f"@eve:{SERVER}", reason=ReportReason.SOMETHING_ELSE)
     review.homeserver.failing = {outbox.STATEMENT: error}
     assert await review.work() == []
 
@@ -240,10 +244,12 @@ async def test_what_another_decision_still_asks_for_stays_and_they_are_told_so(r
 
 
 async def test_a_medium_that_two_decisions_quarantined_stays_so_when_one_is_undone(review: Review) -> None:
-    content = {"body": "p", "file": {"url": f"mxc://{SERVER}/abc"}, "msgtype": "m.image"}
+    address = f"mxc://{SERVER}/abc"
+    content = {"body": "p", "file": {"url": address, "hashes": {"sha256": "abc"}}, "msgtype": "m.image"}
     for number, about in enumerate((LEO, f"@eve:{SERVER}"), 1):
         evidence = message(number, sender=about, content=content)
-        decision = decided(review, QUARANTINE, number, about=about, evidence=(evidence,), reason=ReportReason.SAW_ABUSE)
+        reported = {"about": about, "evidence": (evidence,), "reason": ReportReason.SAW_ABUSE}
+        decision = decided(review, quarantine(address), number, **reported)
     assert await review.work() == [outbox.STATEMENT, outbox.QUARANTINE] * 2
 
     undone(review, decision)
@@ -256,15 +262,16 @@ async def test_the_small_picture_of_a_file_is_quarantined_too(review: Review) ->
     addresses = [f"mxc://{SERVER}/{name}" for name in ("file", "small")]
     content = {
         "body": "p",
-        "file": {"url": addresses[0]},
-        "info": {"thumbnail_file": {"url": addresses[1]}},
+        "file": {"url": addresses[0], "hashes": {"sha256": "abc"}},
+        "info": {"thumbnail_file": {"url": addresses[1], "hashes": {"sha256": "def"}}},
         "msgtype": "m.image",
     }
-    decided(review, QUARANTINE, evidence=(message(1, content=content),), reason=ReportReason.SAW_ABUSE)
+    decided(review, quarantine(*addresses), evidence=(message(1, content=content),), reason=ReportReason.SAW_ABUSE)
 
     await review.work()
 
-    assert [action.target for action in review.homeserver.done[1:]] == addresses
+    withdrawn = [(action.target, action.text) for action in review.homeserver.done[1:]]
+    assert withdrawn == list(zip(addresses, ("abc", "def"), strict=True))
 
 
 # Stopping, dying, and a database that goes away

@@ -34,6 +34,13 @@ class StampKeys:
 
     keys: Mapping[tuple[str, str], bytes]
 
+    def ours(self, evidence: MessageEvidence) -> list[Stamp]:
+        """Return the stamps of a message that are said to be by one of these keys.
+
+        A key counts for its own homeserver alone: another could say with it that it sent what it received.
+        """
+        return [made for made in evidence.stamps if (made.server, made.key) in self.keys]
+
 
 def verify(report: Report, stamps: StampKeys) -> tuple[Proof, ...]:
     """Return what is proven of each message of `report`, in its order.
@@ -52,8 +59,7 @@ def _proof(number: int, evidence: MessageEvidence, stamps: StampKeys) -> Proof:
     try:
         check_opening(commitment, evidence.message, opening)
         event = evidence.stamped(commitment)
-        # A key counts for its own homeserver alone: another could say with it that it sent what it received.
-        ours = [made for made in evidence.stamps if (made.server, made.key) in stamps.keys]
+        ours = stamps.ours(evidence)
         for made in ours:
             check_stamp(stamps.keys[made.server, made.key], made, event)
             _check_time(made, evidence)

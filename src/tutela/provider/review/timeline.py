@@ -123,7 +123,7 @@ def _attached(files: Iterable[ReportedFile], by_report: dict[str, _Key]) -> defa
 
 def _time(evidence: MessageEvidence, proof: Proof, stamps: StampKeys) -> tuple[int, TimeOf]:
     if proof is Proof.PROVEN:
-        ours = [made for made in evidence.stamps if made.server in stamps.servers and made.key in stamps.keys]
+        ours = stamps.ours(evidence)
         for made in ours:
             if not made.received:
                 return made.time, TimeOf.SENT
