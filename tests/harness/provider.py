@@ -151,6 +151,7 @@ def make_settings(folder: Path, epoch: MadeEpoch, **values: object) -> Settings:
         "homeservers": {SERVER: "http://homeserver.invalid"},
         "trust_root": root,
         "port": 0,
+        "console_port": 0,
         "access_log": "",
     }
     settings = Settings(**(defaults_ | values))  # type: ignore[arg-type]

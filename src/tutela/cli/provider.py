@@ -5,8 +5,9 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ from rich.table import Table
 
 from tutela.cli import epochs
 from tutela.cli.console import JSON, Group, answer, complain, count, say, show
+from tutela.cli.missing import missing
 from tutela.cli.submissions import LIST
 from tutela.integrations.matrix.enforcement import acting
 from tutela.lists import files, keyfile
@@ -31,8 +33,10 @@ from tutela.lists.errors import (
 )
 from tutela.lists.workspace import Workspace
 from tutela.provider import settings as configuration
+from tutela.provider.app import Beside
 from tutela.provider.errors import KeyStoreError, NothingPublished, SettingsError
 from tutela.provider.review import outbox
+from tutela.provider.review.staff import StaffStore
 from tutela.provider.server import serve as run
 from tutela.provider.service import Provider, trust_root
 from tutela.provider.settings import Settings
@@ -134,17 +138,41 @@ def serve(config: Path, as_json: bool) -> None:
     Example:
       tutela provider serve --config /srv/tutela/provider.toml
     """
-    settings = _settings(config)
+    settings = read_settings(config)
     for warning in _lacks(settings):
         complain(f"[yellow]Warning:[/] {escape(warning)}")
 
-    def started(address: str) -> None:
-        if as_json:
-            click.echo(json.dumps({"listening": address}))
-        else:
-            complain(f"Listening at [bold]{address}[/]. Ctrl-C stops.")
+    with _console(settings) as (console, site):
 
-    run(settings, started=started, beside=[acting(settings)] if settings.enforcer_homeserver else [])
+        def started(address: str) -> None:
+            if as_json:
+                click.echo(json.dumps({"listening": address, "console": site}))
+            else:
+                complain(f"Listening at [bold]{address}[/]. Ctrl-C stops.")
+                if site:
+                    complain(f"The console is at [bold]{site}[/].")
+
+        run(settings, started=started, beside=console + ([acting(settings)] if settings.enforcer_homeserver else []))
+
+
+@contextmanager
+def _console(settings: Settings) -> Iterator[tuple[list[Beside], str | None]]:
+    """Listen for the console, if there is to be one; yield what serves it, and where it is."""
+    if not settings.console_port:
+        yield [], None
+        return
+    try:
+        from tutela.console.server import listening
+    except ModuleNotFoundError as error:
+        told = missing(error, "provider serve", "console").message.replace("\n", " ")
+        complain(f"[yellow]Warning:[/] there is no console: {escape(told)}")
+        yield [], None
+        return
+    with closing(Provider.open(settings)) as opened:
+        if not StaffStore(opened.database, opened.clock, secrets.token_bytes).members():
+            complain('[yellow]Warning:[/] nobody can come into the console: tutela staff invite "NAME" --role admin')
+    with listening(settings) as listener:
+        yield [listener], listener.site.origin
 
 
 def _lacks(settings: Settings) -> Iterator[str]:
@@ -199,7 +227,7 @@ def publish(epoch: int | None, root: Path, config: Path, as_json: bool) -> None:
     workspace = Workspace.open(root)
     folder = workspace.epoch(epoch)
     segments = _SegmentFolder(folder.path / "segments")
-    with closing(Provider.open(_settings(config))) as opened:
+    with closing(Provider.open(read_settings(config))) as opened:
         try:
             done = opened.publish(folder.envelope(), segments, lambda key_id: keyfile.load(root / "keys", key_id))
         except ManifestRefused as error:
@@ -230,7 +258,7 @@ def status(config: Path, as_json: bool) -> None:
     Example:
       tutela provider status --config /srv/tutela/provider.toml
     """
-    with closing(Provider.open(_settings(config))) as opened:
+    with closing(Provider.open(read_settings(config))) as opened:
         found = opened.status()
 
     def text() -> None:
@@ -298,7 +326,7 @@ def gc(retired_keys: bool, config: Path, as_json: bool) -> None:
       tutela provider gc --config /srv/tutela/provider.toml
       tutela provider gc --retired-keys
     """
-    with closing(Provider.open(_settings(config))) as opened:
+    with closing(Provider.open(read_settings(config))) as opened:
         done = opened.collect(retired_keys=retired_keys)
         rows = opened.forget()
     facts = {"epochs": list(done.epochs), "files": list(done.files), "keys": list(done.keys), "account_rows": rows}
@@ -326,7 +354,8 @@ class _SegmentFolder(Mapping[str, bytes]):
         return sum(1 for _ in self)
 
 
-def _settings(config: Path) -> Settings:
+def read_settings(config: Path) -> Settings:
+    """Read the settings, with what the environment overrides."""
     return configuration.load(config, os.environ)  # noqa: TID251 (the edge: commands read the environment here)
 
 

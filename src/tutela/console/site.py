@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import Final, Self
 from urllib.parse import urlsplit
 
+from tutela.provider.errors import SettingsError
+from tutela.provider.settings import Settings
+
 _LOCAL: Final = "http://localhost:{port}"
 
 
@@ -19,6 +22,21 @@ class Site:
     def local(cls, port: int) -> Self:
         """Return the site of this machine: by name, because passkeys are refused at 127.0.0.1."""
         return cls(_LOCAL.format(port=port))
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Return the site that the settings name.
+
+        Raises:
+            SettingsError: there is no console.
+        """
+        if not settings.console_port and not settings.console_origin:
+            raise SettingsError("there is no console", hint="Set `console_port` to another port than 0.")
+        return cls(settings.console_origin) if settings.console_origin else cls.local(settings.console_port)
+
+    def invitation(self, secret: str) -> str:
+        """Return the one-time link with which somebody makes a passkey."""
+        return f"{self.origin}/invitation/{secret}"
 
     @property
     def host(self) -> str:

@@ -27,7 +27,7 @@ def invite(visit: Visit) -> Response:
     except ValueError as error:
         raise HTTPException(400) from error
     person, secret = visit.console.staff.invite(form.text("name"), role, form.text("organisation"), by=visit.person)
-    return _shown(visit, invited=person.name, link=link(visit.console.site.origin, secret))
+    return _shown(visit, invited=person.name, link=visit.console.site.invitation(secret))
 
 
 @pages.post("/staff/invite-again", Permission.MANAGE_STAFF, confirmed=True)
@@ -35,7 +35,7 @@ def invite_again(visit: Visit) -> Response:
     """End what somebody has, and show a new link, once."""
     store, staff = visit.console.staff, visit.form.text("staff")
     secret = store.invite_again(staff, by=visit.person)
-    return _shown(visit, invited=store.names()[staff], link=link(visit.console.site.origin, secret))
+    return _shown(visit, invited=store.names()[staff], link=visit.console.site.invitation(secret))
 
 
 @pages.post("/staff/dismiss", Permission.MANAGE_STAFF, confirmed=True)
@@ -43,11 +43,6 @@ def dismiss(visit: Visit) -> Response:
     """End somebody's access at once."""
     visit.console.staff.dismiss(visit.form.text("staff"), by=visit.person)
     return visit.go("/staff")
-
-
-def link(origin: str, secret: str) -> str:
-    """Return the one-time link with which somebody makes a passkey."""
-    return f"{origin}/invitation/{secret}"
 
 
 def _shown(visit: Visit, *, invited: str = "", link: str = "") -> Response:
