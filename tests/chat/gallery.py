@@ -19,15 +19,18 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
 from chat.pair import ROOM, START, Pair, PairedClient, pair, photograph, verdict
+from chat.pretend import DAY, NIGHT, an_id
 from tutela.chat import Observation, Observations, Party, Window, create_app
 from tutela.chat import observer as saw
+from tutela.chat.conversation import entry_id
 from tutela.device.verdict import Outcome, Reason
 from tutela.integrations.matrix.errors import IdentityChanged, SomebodyJoined, Unreachable
 from tutela.integrations.matrix.identities import SenderTrust
-from tutela.integrations.matrix.timeline import Problem, UnreadableMessage
+from tutela.integrations.matrix.timeline import Problem, TextMessage, UnreadableMessage
 from tutela.lists import defaults
 from tutela.wire.check import request_bytes
 from tutela.wire.manifest import Action
+from tutela.wire.report import ReportOutcome, ReportReason, ReportState
 
 NOW = datetime(2026, 11, 24, 17, 20, tzinfo=UTC)
 BATCH = request_bytes(defaults.PARAMETERS.batch)
@@ -150,6 +153,71 @@ async def failure(story: Story) -> Window:
     return window
 
 
+async def asked(story: Story) -> Window:
+    """Leo asks for a picture."""
+    mia, leo = story.pair.mia, story.pair.leo
+    await story.talk()
+    await leo.send_text(ROOM, "You know what, send me a picture of you")
+    await mia.send_text(ROOM, "Why?")
+    await leo.send_text(ROOM, "Just for me. Not with the jumper on. I sent you one, too, so you owe me one")
+    await leo.send_picture(ROOM, photograph("coffee"), "coffee.jpg")
+    await mia.send_text(ROOM, "I do not want that")
+    return story.settle()
+
+
+def reporting(page: str, *, night: bool = False, away: bool = False, full: bool = False, **filled):
+    """A page about a report. `page` is its address, where `ENTRY` stands for the message in which Leo asks."""
+
+    async def scene(story: Story) -> Window:
+        window = await asked(story)
+        reports = window.client.reports
+        reports.clock = lambda: NOW
+        reports.times = NIGHT if night else DAY
+        reports.away, reports.full = away, full
+        if filled:
+            values = {"messages": (), "files": {}, "about": "@leo:example.org", "text": "", "language": "en"}
+            await reports.send(**values | {"danger_now": False, "report_id": an_id("one")} | filled)
+        return window
+
+    scene.page = page
+    return scene
+
+
+async def several_reports(story: Story) -> Window:
+    window = await asked(story)
+    reports = window.client.reports
+    values = {"messages": (), "files": {}, "about": "@leo:example.org", "danger_now": False, "text": ""}
+    for hours, (name, reason) in enumerate(
+        (
+            ("waiting", ReportReason.WORRIED_ABOUT_A_FRIEND),
+            ("received", ReportReason.ASKED_FOR_PICTURES),
+            ("reading", ReportReason.THREATENED),
+            ("more", ReportReason.SOMETHING_ELSE),
+            ("acted", ReportReason.WANTS_TO_MEET),
+            ("passed", ReportReason.SAW_ABUSE),
+            ("allowed", ReportReason.SOMETHING_ELSE),
+        )
+    ):
+        reports.clock = lambda hours=hours: NOW - timedelta(hours=9 * hours)
+        reports.away = name == "waiting"
+        await reports.send(reason, **values, language="en", report_id=an_id(name))
+    reports.away = False
+    reports.clock = lambda: NOW
+    reports.told(an_id("reading"), ReportState.IN_REVIEW)
+    await reports.add(an_id("reading"), "He wrote again.", danger_now=False, addition_id=an_id("a"))
+    more = (
+        "Hello Mia, thank you for writing to us. Did this person write to you anywhere else, too? Take your time. Ana"
+    )
+    reports.told(an_id("more"), ReportState.DECIDED, ReportOutcome.MORE_NEEDED, more)
+    reports.told(an_id("acted"), ReportState.DECIDED, ReportOutcome.ACTED, "You helped more than only yourself. Ana")
+    reports.told(an_id("passed"), ReportState.DECIDED, ReportOutcome.PASSED_ON)
+    reports.told(an_id("allowed"), ReportState.DECIDED, ReportOutcome.NOT_AGAINST_RULES)
+    return window
+
+
+several_reports.page = "reports"
+
+
 SCENES: dict[str, Callable[[Story], Awaitable[Window]]] = {
     "beginning": beginning,
     "conversation": conversation,
@@ -166,7 +234,30 @@ SCENES: dict[str, Callable[[Story], Awaitable[Window]]] = {
     "somebody": somebody,
     "doubts": doubts,
     "failure": failure,
+    "report-message": asked,
+    "report-reasons": reporting("report?entry=ENTRY"),
+    "report-confirm": reporting("report?entry=ENTRY&reason=asked-for-pictures"),
+    "report-confirm-night": reporting("report?entry=ENTRY&reason=threatened", night=True),
+    "report-confirm-alone": reporting("report?reason=something-else", away=True),
+    "report-sent": reporting(f"sent?report={an_id('one')}", reason=ReportReason.ASKED_FOR_PICTURES),
+    "report-sent-night": reporting(f"sent?report={an_id('one')}", night=True, reason=ReportReason.THREATENED),
+    "report-sent-danger": reporting(
+        f"sent?report={an_id('one')}", night=True, reason=ReportReason.THREATENED, danger_now=True
+    ),
+    "report-waiting": reporting(f"sent?report={an_id('one')}", away=True, reason=ReportReason.SAW_ABUSE),
+    "report-waiting-full": reporting(
+        f"sent?report={an_id('one')}", away=True, full=True, reason=ReportReason.SAW_ABUSE
+    ),
+    "reports": several_reports,
+    "reports-none": reporting("reports"),
 }
+
+
+def page_of(scene: Callable[[Story], Awaitable[Window]], window: Window) -> str:
+    """The address, below the window, of the page that a scene is about."""
+    texts = [event for event in window.events if isinstance(event, TextMessage)]
+    asking = [entry_id(event.event_id) for event in texts if event.text.startswith("Just for me")]
+    return getattr(scene, "page", "").replace("ENTRY", asking[0] if asking else "")
 
 
 def sightings(time: datetime) -> Observations:
@@ -213,7 +304,7 @@ async def serve_gallery(port: int = 0) -> AsyncIterator[Gallery]:
         shown, sightings(START), authority=authority, side_path="/side/", closing=closing, clock=lambda: NOW, zone=UTC
     )
     more = create_app([*windows.values()], None, authority=authority, closing=closing, clock=lambda: NOW, zone=UTC)
-    paths = {name: window.path for name, window in windows.items()}
+    paths = {name: window.path + page_of(SCENES[name], window) for name, window in windows.items()}
     paths |= {"help": windows["stop"].path + "help", "side-by-side": "/side/", "lost": "/w/unknown/"}
 
     async def overview(_request: Request) -> HTMLResponse:

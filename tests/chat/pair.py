@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -12,14 +13,24 @@ from itertools import count
 import skimage.data
 from PIL import Image
 
+from chat.pretend import PretendReports
 from tutela.chat import Window
 from tutela.device.verdict import Direction, Outcome, Reason, Verdict
 from tutela.errors import TutelaError
 from tutela.integrations.matrix.client import Held, Sent
+from tutela.integrations.matrix.franking import Franking
 from tutela.integrations.matrix.guarding import question
 from tutela.integrations.matrix.identities import SenderTrust
-from tutela.integrations.matrix.timeline import Notice, NoticeKind, PictureMessage, TextMessage, TimelineEvent
+from tutela.integrations.matrix.timeline import (
+    Message,
+    Notice,
+    NoticeKind,
+    PictureMessage,
+    TextMessage,
+    TimelineEvent,
+)
 from tutela.wire.manifest import Action
+from tutela.wire.report import MessageEvidence
 from tutela.wire.submission import ListClass
 
 ROOM = "!room:example.org"
@@ -60,8 +71,14 @@ class PairedClient:
     peer: PairedClient | None = None
     log: list[str] = field(default_factory=list)
     clock: Callable[[], datetime] = lambda: START
+    reports: PretendReports | None = None
+    files: dict[str, bytes] = field(default_factory=dict)
+    """What messages brought, by their ids, whatever the verdict on it was."""
     _queue: asyncio.Queue[TimelineEvent] = field(default_factory=asyncio.Queue)
     _ids = count()
+
+    def __post_init__(self) -> None:
+        self.reports = PretendReports(lambda: self.clock())  # noqa: PLW0108 (tests replace the clock)
 
     @property
     def events(self) -> AsyncIterator[TimelineEvent]:
@@ -84,6 +101,7 @@ class PairedClient:
             "sent_at": int(self.clock().timestamp() * 1000),
             "own": True,
             "trust": SenderTrust.VERIFIED,
+            "franking": Franking.COMMITTED,
         }
 
     def _deliver(self, event: TimelineEvent) -> None:
@@ -112,6 +130,7 @@ class PairedClient:
         self.happen(event)
         if self.peer:
             judged = self.peer.judge(data, Direction.INCOMING)
+            self.peer.files[event.event_id] = data
             kept = None if judged.action is Action.STOP else data
             self.peer.happen(replace(event, own=False, verdict=judged, data=kept))
         return Sent(event.event_id, found)
@@ -125,6 +144,16 @@ class PairedClient:
         if isinstance(self.failure, TutelaError):
             raise self.failure
         self.log.append(f"accept {user_id} in {room_id}")
+
+    def evidence(self, message: Message) -> MessageEvidence | None:
+        content = {"body": message.text if isinstance(message, TextMessage) else "a file"}
+        names = {"event_id": message.event_id, "room_id": message.room_id, "sender": message.sender}
+        return MessageEvidence(**names, sent_at=message.sent_at, type="m.room.message", content=json.dumps(content))
+
+    async def attachment(self, evidence: MessageEvidence) -> bytes:
+        if self.failure:
+            raise self.failure
+        return self.files[evidence.event_id]
 
     def somebody_joined(self, user_id: str) -> None:
         """As the real client does."""

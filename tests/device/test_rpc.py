@@ -158,7 +158,7 @@ async def test_a_client_in_another_language_reports(rpc: Rpc, tmp_path: Path):
     assert (await rpc.call("report", **sent))["result"]["reference"] == first["reference"]
     added = (await rpc.call("add_to_report", report=first["id"], text="And again.", danger_now=True))["result"]
     assert added["status"]["additions"] == 1
-    while (mine := (await rpc.call("reports"))["result"])[0]["waiting"]:
+    while (mine := (await rpc.call("reports"))["result"])[0]["waiting"]:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     assert [one["id"] for one in mine] == [first["id"]]
     assert (await rpc.call("reading_times"))["result"]["danger_now"] == {"nobody_for": 0, "within": 15}
@@ -193,7 +193,7 @@ async def test_a_report_waits_for_a_dead_provider(tmp_path: Path):
             waits = (await rpc.call("report", reason="threatened", text="He threatens me."))["result"]
             assert (waits["waiting"], waits["reference"], waits["receipt"], waits["kept"]) == (1, "", None, True)
         async with _served(tmp_path, stage) as rpc:
-            while not (mine := (await rpc.call("reports"))["result"])[0]["reference"]:
+            while not (mine := (await rpc.call("reports"))["result"])[0]["reference"]:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
             assert mine[0]["id"] == waits["id"]
 

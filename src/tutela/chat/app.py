@@ -28,14 +28,15 @@ from tutela.chat.changes import Changes
 from tutela.chat.fence import HEADERS, Fence
 from tutela.chat.forms import Form, read_form
 from tutela.chat.observer import Observer
-from tutela.chat.pages import Pages, choose_language
+from tutela.chat.pages import Pages
+from tutela.chat.reader import page, tongue_and_region, tongue_of
+from tutela.chat.report_routes import report_routes
 from tutela.chat.window import TOO_LARGE, Window
-from tutela.language import LANGUAGES, N_, Words
+from tutela.language import N_
 from tutela.signals.image import PictureError, sniff
 
 log = logging.getLogger("tutela.chat")
 
-_COOKIE: Final = "tutela-language"
 #: Seconds after which a silent stream says that it is alive.
 _HEARTBEAT: Final = 15.0
 _GONE: Final = (
@@ -67,7 +68,8 @@ def create_app(
         clock: tells the time, with its zone.
         zone: the readers' time zone; `None` stands for this machine's.
     """
-    routes = _Routes(windows, observer, closing or asyncio.Event(), Pages(clock=clock, zone=zone))
+    pages = Pages(clock=clock, zone=zone)
+    routes = _Routes(windows, observer, closing or asyncio.Event(), pages)
     window = "/w/{token}"
     paths = [
         Route(f"{window}/", routes.conversation),
@@ -83,6 +85,7 @@ def create_app(
         Route(f"{window}/show/{{entry}}", routes.show, methods=["POST"]),
         Route(f"{window}/hide/{{entry}}", routes.hide, methods=["POST"]),
         Route(f"{window}/accept/{{entry}}", routes.accept, methods=["POST"]),
+        *report_routes(window, routes.window, pages),
         Mount("/static", StaticFiles(directory=str(resources.files("tutela.chat") / "static"))),
     ]
     if side_path is not None:
@@ -118,7 +121,8 @@ class _Routes:
                 task.cancel()
             await asyncio.gather(*following, return_exceptions=True)
 
-    def _window(self, request: Request) -> Window:
+    def window(self, request: Request) -> Window:
+        """Return the window that the request's path names, or answer that there is none."""
         window = self._by_token.get(_digest(request.path_params["token"]))
         if window is None:
             raise HTTPException(404)
@@ -127,39 +131,39 @@ class _Routes:
     # What is read
 
     async def conversation(self, request: Request) -> Response:
-        window = self._window(request)
-        return _page(request, self._pages.conversation(window, _tongue(request)))
+        window = self.window(request)
+        return page(request, self._pages.conversation(window, tongue_of(request)))
 
     async def help(self, request: Request) -> Response:
-        self._window(request)
-        tongue, region = _tongue_and_region(request)
-        return _page(request, self._pages.help(tongue, region))
+        window = self.window(request)
+        tongue, region = tongue_and_region(request)
+        return page(request, self._pages.help(tongue, region, reporting=window.client.reports is not None))
 
     async def side_by_side(self, request: Request) -> Response:
         seen = self._observer.observations() if self._observer else ()
-        return _page(request, self._pages.side_by_side(self._windows, seen, _tongue(request)))
+        return page(request, self._pages.side_by_side(self._windows, seen, tongue_of(request)))
 
     async def window_events(self, request: Request) -> Response:
-        return self._stream(self._window(request).changes.follow())
+        return self._stream(self.window(request).changes.follow())
 
     async def side_events(self, _request: Request) -> Response:
         return self._stream(self._observer.changes() if self._observer else Changes().follow())
 
     async def chosen(self, request: Request) -> Response:
-        chosen = self._window(request).chosen
+        chosen = self.window(request).chosen
         if chosen is None or chosen.id != request.path_params["id"]:
             raise HTTPException(404)
         return _picture(chosen.data, chosen.media_type)
 
     async def picture(self, request: Request) -> Response:
-        data = self._window(request).picture(request.path_params["entry"], opened=True)
+        data = self.window(request).picture(request.path_params["entry"], opened=True)
         try:
             return _picture(data, sniff(data).mimetype) if data is not None else _missing()
         except PictureError:
             return _missing()
 
     async def blur(self, request: Request) -> Response:
-        data = self._window(request).picture(request.path_params["entry"], opened=False)
+        data = self.window(request).picture(request.path_params["entry"], opened=False)
         try:
             async with self._blurring:
                 return _picture(await asyncio.to_thread(blur, data), "image/png") if data is not None else _missing()
@@ -177,7 +181,7 @@ class _Routes:
         return _back(window)
 
     async def choose(self, request: Request) -> Response:
-        window = self._window(request)
+        window = self.window(request)
         form = await read_form(request, with_picture=True)
         window.choose(form.picture or b"", form.filename)
         return _back(window)
@@ -193,22 +197,22 @@ class _Routes:
         return _back(window)
 
     async def show(self, request: Request) -> Response:
-        window = self._window(request)
+        window = self.window(request)
         window.open(request.path_params["entry"])
         return _back(window)
 
     async def hide(self, request: Request) -> Response:
-        window = self._window(request)
+        window = self.window(request)
         window.cover(request.path_params["entry"])
         return _back(window)
 
     async def accept(self, request: Request) -> Response:
-        window = self._window(request)
+        window = self.window(request)
         window.accept(request.path_params["entry"])
         return _back(window)
 
     async def _posted(self, request: Request) -> tuple[Window, Form]:
-        return self._window(request), await read_form(request)
+        return self.window(request), await read_form(request)
 
     # What does not work
 
@@ -216,7 +220,7 @@ class _Routes:
         status = error.status_code if isinstance(error, HTTPException) else 500
         title, text = {404: _GONE, 413: _LARGE}.get(status, _FAILED)
         window = self._by_token.get(_digest(request.path_params.get("token", "")))
-        html = self._pages.refused(_tongue(request), title, text, back=window.path if window else None)
+        html = self._pages.refused(tongue_of(request), title, text, back=window.path if window else None)
         return HTMLResponse(html, status_code=status)
 
     async def fail(self, request: Request, error: Exception) -> Response:
@@ -269,22 +273,6 @@ async def _another(changes: AsyncIterator[None]) -> bool:
 
 def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
-
-
-def _tongue_and_region(request: Request) -> tuple[Words, str | None]:
-    asked, remembered = request.query_params.get("lang"), request.cookies.get(_COOKIE)
-    return choose_language(asked, remembered, request.headers.get("accept-language", ""))
-
-
-def _tongue(request: Request) -> Words:
-    return _tongue_and_region(request)[0]
-
-
-def _page(request: Request, html: str) -> Response:
-    response = HTMLResponse(html)
-    if (asked := request.query_params.get("lang")) in LANGUAGES:
-        response.set_cookie(_COOKIE, asked, httponly=True, samesite="strict", max_age=365 * 24 * 3600)
-    return response
 
 
 def _picture(data: bytes, kind: str) -> Response:

@@ -37,6 +37,11 @@ def day_name(day: date, *, today: date, words: Words) -> str:
     """Return *Today*, *Yesterday* or such as *Monday 24 November*."""
     if (age := (today - day).days) in (0, 1):
         return words.text((N_("Today"), N_("Yesterday"))[age])
+    return weekday_and_date(day, words)
+
+
+def weekday_and_date(day: date, words: Words) -> str:
+    """Return such as *Monday 24 November*."""
     weekday, month = words.text(_DAYS[day.weekday()]), words.text(_MONTHS[day.month - 1])
     return words.text(N_("{weekday} {day} {month}"), weekday=weekday, day=day.day, month=month)
 

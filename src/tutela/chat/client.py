@@ -2,12 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Protocol
 
+from tutela.device.reports import OwnReport, Reports
 from tutela.device.verdict import Verdict
 from tutela.integrations.matrix.client import GuardedClient, Held, Sent
-from tutela.integrations.matrix.timeline import TimelineEvent
+from tutela.integrations.matrix.timeline import Message, TimelineEvent
+from tutela.wire.report import MessageEvidence, ReadingTimes, ReportReason
+
+
+class Reporting(Protocol):
+    """What an account reports on purpose. `tutela.device.Reports` is one."""
+
+    async def send(
+        self,
+        reason: ReportReason,
+        *,
+        messages: Iterable[MessageEvidence],
+        files: Mapping[str, bytes],
+        about: str | None,
+        danger_now: bool,
+        text: str,
+        language: str,
+        report_id: str,
+    ) -> OwnReport:
+        """Report; the same `report_id` again changes nothing."""
+        ...
+
+    async def add(self, report_id: str, text: str, *, danger_now: bool, addition_id: str) -> OwnReport:
+        """Add to a report; the same `addition_id` again changes nothing."""
+        ...
+
+    async def mine(self) -> tuple[OwnReport, ...]:
+        """Return all reports, the newest first, and what became of them."""
+        ...
+
+    async def reading_times(self) -> ReadingTimes | None:
+        """Return when somebody would read a report that is made now, if that is known."""
+        ...
+
+    def own(self, report_id: str) -> OwnReport:
+        """Return one report."""
+        ...
 
 
 class ChatClient(Protocol):
@@ -45,6 +82,23 @@ class ChatClient(Protocol):
         """Let somebody read who has come into a room."""
         ...
 
+    @property
+    def reports(self) -> Reporting | None:
+        """What this account reports; `None` where there is nobody to report to."""
+        ...
+
+    def evidence(self, message: Message) -> MessageEvidence | None:
+        """Return what reporting a message takes; `None` if it cannot be reported."""
+        ...
+
+    async def attachment(self, evidence: MessageEvidence) -> bytes:
+        """Fetch the file that a message brought, whatever the verdict on it was."""
+        ...
+
 
 def _fits(client: GuardedClient) -> ChatClient:
     return client  # mypy holds the two together
+
+
+def _fit(reports: Reports) -> Reporting:
+    return reports

@@ -70,6 +70,7 @@ class Entry:
     answer: str = ""
     """The words with which the user accepts what the notice tells; empty where there is nothing to accept."""
     icon: str = "info"
+    reportable: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,11 +122,13 @@ def show(
     today: date,
     opened: Collection[str] = (),
     accepted: Collection[str] = (),
+    reportable: Collection[str] = (),
 ) -> list[Day]:
     """Return `events` as days of entries, in their order.
 
     `own` is the reader's account, `zone` their time zone; `None` stands for this machine's. `opened` holds ids of
-    events whose picture the user asked to see, `accepted` those of notices that were accepted.
+    events whose picture the user asked to see, `accepted` those of notices that were accepted, `reportable` those of
+    messages of others that can be reported.
     """
     shown = [event for event in events if isinstance(event, Message | Notice)]
     questions = acceptable(shown, accepted=accepted)
@@ -137,6 +140,7 @@ def show(
             zone=zone,
             opened=event.event_id in opened,
             acceptable=event.event_id in questions,
+            reportable=event.event_id in reportable,
         )
         for event in shown
     ]
@@ -147,7 +151,14 @@ def show(
 
 
 def _entry(
-    event: Message | Notice, *, own: str, words: Words, zone: tzinfo | None, opened: bool, acceptable: bool
+    event: Message | Notice,
+    *,
+    own: str,
+    words: Words,
+    zone: tzinfo | None,
+    opened: bool,
+    acceptable: bool,
+    reportable: bool,
 ) -> Entry:
     time = datetime.fromtimestamp(event.sent_at / 1000, UTC).astimezone(zone)
     sender = short_name(event.sender, seen_by=own)
@@ -162,7 +173,7 @@ def _entry(
             fingerprint=event.fingerprint,
             answer=words.text(_ANSWERS[event.kind]) if acceptable else "",
         )
-    entry = replace(entry, mine=event.own, doubt=event.caution(words))
+    entry = replace(entry, mine=event.own, doubt=event.caution(words), reportable=reportable and not event.own)
     if isinstance(event, TextMessage):
         return replace(entry, text=event.text)
     if isinstance(event, UnreadableMessage):

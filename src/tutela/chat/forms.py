@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from starlette.datastructures import UploadFile
@@ -21,11 +21,13 @@ _FIELDS: Final = 8
 
 @dataclass(frozen=True)
 class Form:
-    """The fields of a form, and its picture if one was chosen."""
+    """The fields of a form, and its picture if one was chosen. Of several fields of one name, the last."""
 
     fields: Mapping[str, str]
     picture: bytes | None = None
     filename: str = ""
+    every: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """All values of each field."""
 
 
 class _InMemory(MultiPartParser):
@@ -50,14 +52,15 @@ async def read_form(request: Request, *, with_picture: bool = False) -> Form:
             raise HTTPException(400) from error
     else:
         raise HTTPException(415)
-    fields, picture, filename = {}, None, ""
+    fields, picture, filename, every = {}, None, "", dict[str, tuple[str, ...]]()
     for name, value in parsed.multi_items():
         if isinstance(value, UploadFile):
             picture, filename = await value.read(), value.filename or ""
             await value.close()
         else:
             fields[name] = value
-    return Form(fields, picture, filename)
+            every[name] = (*every.get(name, ()), value)
+    return Form(fields, picture, filename, every)
 
 
 async def _bounded(request: Request, limit: int) -> AsyncGenerator[bytes, None]:

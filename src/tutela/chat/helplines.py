@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from importlib import resources
@@ -67,3 +68,20 @@ def countries() -> tuple[Country, ...]:
 def nearest_first(everywhere: Sequence[Country], *, language: str, region: str | None) -> list[Country]:
     """Order countries for one reader: the region their browser names, then their language, then the others."""
     return sorted(everywhere, key=lambda country: (country.code != region, language not in country.languages))
+
+
+@dataclass(frozen=True)
+class Call:
+    """The number to call in danger. `here` where it is known to be that of the reader's country."""
+
+    number: str
+    here: bool
+
+
+def emergency(everywhere: Sequence[Country], *, region: str | None) -> Call:
+    """Return the emergency number of the region that the browser names, or Europe's where that is not known.
+
+    Never another country's only because its language is spoken there.
+    """
+    known = {country.code: country.emergency.number for country in everywhere if country.emergency}
+    return Call(known[region], here=True) if region in known else Call(known["EU"], here=False)

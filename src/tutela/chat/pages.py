@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any, Final, Literal
+from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tutela.chat.calendar import full_date, number
 from tutela.chat.conversation import Day, show
 from tutela.chat.forms import PICTURE_BYTES
-from tutela.chat.helplines import countries, nearest_first
+from tutela.chat.helplines import countries, emergency, nearest_first
 from tutela.chat.observer import Observation, Party
-from tutela.chat.window import Window
+from tutela.chat.reading_time import when_read
+from tutela.chat.report_pages import ConfirmPage, ReportCard, SentPage, card, offered, reading_time, reasons, sentences
+from tutela.chat.reporting import Filled, offers, reportable
+from tutela.chat.window import TEXT_LENGTH, Window
+from tutela.device.reports import OwnReport
 from tutela.device.verdict import Outcome
 from tutela.language import LANGUAGES, N_, Words, words
 from tutela.wire.manifest import Action
+from tutela.wire.report import ReadingTimes
 
 _TINTS: Final = 4
 _PARTIES: Final = {Party.HOMESERVER: N_("Homeserver"), Party.PROVIDER: N_("Provider")}
@@ -50,6 +57,8 @@ class ConversationPage:
     """The chosen picture's id, or nothing."""
     dialog: Dialog | None
     failure: str
+    reporting: bool
+    """Whether there is somebody to report to."""
     picture_bytes: int = PICTURE_BYTES
 
 
@@ -76,6 +85,7 @@ class Pages:
             today=self._clock().astimezone(self._zone).date(),
             opened=window.opened,
             accepted=window.accepted,
+            reportable={event.event_id for event in window.events if reportable(window.client, event)},
         )
         page = ConversationPage(
             name=window.name,
@@ -85,14 +95,97 @@ class Pages:
             chosen=chosen.id if chosen else "",
             dialog=_dialog(window, tongue),
             failure=window.failure,
+            reporting=window.client.reports is not None,
         )
         return self._render("conversation.html", tongue, page=page)
 
-    def help(self, tongue: Words, region: str | None) -> str:
-        """The page with helplines and words to begin with."""
+    def help(self, tongue: Words, region: str | None, *, reporting: bool) -> str:
+        """The page with helplines and words to begin with; `reporting` if there is somebody to report to."""
         ordered = nearest_first(countries(), language=tongue.language, region=region)
         read = min(line.read for country in ordered for line in country.line)
-        return self._render("help.html", tongue, countries=ordered, read=full_date(read, tongue))
+        return self._render("help.html", tongue, countries=ordered, read=full_date(read, tongue), reporting=reporting)
+
+    def reasons(self, window: Window, entry: str, tongue: Words, region: str | None) -> str:
+        """The first page of a report: what happened. `entry` is the message at which it began, or nothing."""
+        return self._render(
+            "report_reasons.html",
+            tongue,
+            reasons=reasons(tongue),
+            entry=entry,
+            other=window.other,
+            keep=urlencode({"entry": entry} if entry else {}),
+            **_help_near(tongue, region),
+        )
+
+    def confirm(
+        self,
+        window: Window,
+        filled: Filled,
+        times: ReadingTimes | None,
+        tongue: Words,
+        region: str | None,
+        *,
+        failure: str = "",
+    ) -> str:
+        """The last page before a report is sent. With `failure`, as the user filled it in before."""
+        choices = offers(window, filled.entry, ticked=filled.ticked if failure else None)
+        rows = offered(choices, opened=window.opened, own=window.client.user_id, words=tongue, zone=self._zone)
+        page = ConfirmPage(
+            id=filled.id,
+            reason=next(reason for reason in reasons(tongue) if reason.id is filled.reason),
+            entry=filled.entry,
+            other=window.other,
+            near=[row for row, choice in zip(rows, choices, strict=True) if choice.near],
+            more=[row for row, choice in zip(rows, choices, strict=True) if not choice.near],
+            sentences=sentences(times, filled.reason, now=self._clock(), zone=self._zone, words=tongue),
+            danger_now=filled.danger_now,
+            text=filled.text,
+            failure=failure,
+            characters=TEXT_LENGTH,
+        )
+        keep = urlencode({"reason": filled.reason} | ({"entry": filled.entry} if filled.entry else {}))
+        return self._render("report_confirm.html", tongue, page=page, keep=keep, **_help_near(tongue, region))
+
+    def sent(
+        self, window: Window, own: OwnReport, times: ReadingTimes | None, tongue: Words, region: str | None
+    ) -> str:
+        """The page after a report was sent, or is kept to be sent."""
+        now = self._clock()
+        time = reading_time(own, times, now=now)
+        page = SentPage(
+            other=window.other,
+            card=self._card(window, own, times, now, tongue),
+            sentence=when_read(time, now=now, zone=self._zone, words=tongue),
+            nobody=time.nobody_for > 0,
+            danger_now=own.danger_now,
+        )
+        keep = urlencode({"report": own.id})
+        return self._render("report_sent.html", tongue, page=page, keep=keep, **_help_near(tongue, region))
+
+    def reports(
+        self,
+        window: Window,
+        own: Sequence[OwnReport],
+        times: ReadingTimes | None,
+        tongue: Words,
+        *,
+        added: str = "",
+        failed: str = "",
+    ) -> str:
+        """All reports, and what became of them. `added` and `failed` are ids of reports that were just added to."""
+        now = self._clock()
+        cards = [self._card(window, one, times, now, tongue) for one in own]
+        fresh = {one.id: secrets.token_hex(32) for one in own}
+        return self._render(
+            "reports.html",
+            tongue,
+            cards=cards,
+            fresh=fresh,
+            added=added,
+            failed=failed,
+            other=window.other,
+            characters=TEXT_LENGTH,
+        )
 
     def side_by_side(self, windows: Sequence[Window], seen: Sequence[Observation], tongue: Words) -> str:
         """The page with all windows and the pane of what others saw."""
@@ -106,6 +199,11 @@ class Pages:
     def refused(self, tongue: Words, title: str, text: str, *, back: str | None = None) -> str:
         """A page that says what did not work; `title` and `text` are source texts."""
         return self._render("refused.html", tongue, title=tongue.text(title), text=tongue.text(text), back=back)
+
+    def _card(
+        self, window: Window, own: OwnReport, times: ReadingTimes | None, now: datetime, tongue: Words
+    ) -> ReportCard:
+        return card(own, client=window.client, times=times, now=now, zone=self._zone, words=tongue)
 
     def _line(self, seen: Observation, tongue: Words) -> dict[str, Any]:
         time = seen.time.astimezone(self._zone)
@@ -124,6 +222,11 @@ class Pages:
 
     def _render(self, template: str, tongue: Words, **values: object) -> str:
         return self._templates.get_template(template).render(t=tongue.text, language=tongue.language, **values)
+
+
+def _help_near(tongue: Words, region: str | None) -> dict[str, Any]:
+    nearest = nearest_first(countries(), language=tongue.language, region=region)[0]
+    return {"nearest": nearest, "emergency": emergency(countries(), region=region)}
 
 
 def tint(name: str) -> int:

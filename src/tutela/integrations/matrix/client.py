@@ -22,6 +22,7 @@ import httpx
 
 from tutela.device.guard import Guard
 from tutela.device.profile import Profile
+from tutela.device.reports import Reports
 from tutela.device.verdict import Verdict
 from tutela.integrations.matrix import key_store, media, membership
 from tutela.integrations.matrix.api import MatrixApi
@@ -355,6 +356,11 @@ class GuardedClient:
         }
 
     # Reporting
+
+    @property
+    def reports(self) -> Reports | None:
+        """What this account reports; `None` where pictures are checked by something that knows no provider."""
+        return self._guard.reports if isinstance(self._guard, Guard) else None
 
     def evidence(self, message: Message) -> MessageEvidence | None:
         """Return what reporting a message takes, with its proof if there is one; `None` if it cannot be reported.
