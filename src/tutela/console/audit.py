@@ -21,6 +21,8 @@ pages = Pages()
 EVENTS: Final[Mapping[str, str]] = {
     "report-received": N_("A report came in"),
     "report-added-to": N_("Something was added to a report"),
+    "taken": N_("Somebody took a case"),
+    "put-back": N_("Somebody put a case back"),
     "proposed": N_("A decision was proposed"),
     "decided": N_("A decision was made"),
     "acted-at-once": N_("Somebody acted at once, in imminent danger"),
@@ -45,7 +47,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "passkey-suspected": N_("A passkey may exist twice, and was refused"),
     "signed-in": N_("Somebody signed in"),
 }
-_OTHERS: Final[Mapping[str, str]] = {
+OTHERS: Final[Mapping[str, str]] = {
     "reporter": N_("A reporter"),
     "person-concerned": N_("The person concerned"),
     "service": N_("The service"),
@@ -88,7 +90,7 @@ def _shown(visit: Visit, *, verified: Checkpoint | None = None, damage: str = ""
     with visit.console.provider.database.reading() as connection:
         found = audit.newest(connection, case=case, before=before)
     names, tongue = visit.console.staff.names(), visit.words
-    others = {name: tongue.text(text) for name, text in _OTHERS.items()}
+    others = {name: tongue.text(text) for name, text in OTHERS.items()}
     return visit.show(
         "audit.html",
         entries=found,

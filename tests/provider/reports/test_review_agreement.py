@@ -159,7 +159,7 @@ def test_a_second_look_is_given_to_somebody_who_took_no_part(review: Review) -> 
     assert (sample.case, sample.reviewer, sample.expected, sample.given) == (1, "bob", WARNED, None)
     assert samples.offer(BOB) == sample
     assert samples.offer(CAI) is None  # there is no other
-    assert samples.of_case(BOB, 1)
+    assert samples.of_case(BOB, 1) == sample.id
     assert not samples.of_case(CAI, 1)
 
 

@@ -26,7 +26,7 @@ from tutela.wire.franking import stamp_key_id
 from tutela.wire.report import Addition, MessageEvidence, Proof, Report, ReportReason
 
 SARA = f"@sara:{SERVER}"
-STAMPS = StampKeys({stamp_key_id(STAMP_KEY): STAMP_KEY}, {SERVER})
+STAMPS = StampKeys({(SERVER, stamp_key_id(STAMP_KEY)): STAMP_KEY})
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_a_stamp_of_nobody_we_know_says_nothing_about_time() -> None:
     (shown,) = timeline([held(1, (both, Proof.PROVEN))], [], STAMPS)
 
     assert (shown.time, shown.time_of) == (NOON + 9000, TimeOf.ARRIVED)
-    (unknown,) = timeline([held(1, (ours, Proof.PROVEN))], [], StampKeys({}, {SERVER}))
+    (unknown,) = timeline([held(1, (ours, Proof.PROVEN))], [], StampKeys({}))
     assert unknown.time_of is TimeOf.TOLD
 
 
@@ -132,8 +132,8 @@ def test_every_message_once_in_order(reports: list[list[int]]) -> None:
 
 
 def test_what_is_said_of_each_report(review: Review) -> None:
-    review.report(text="old", about=f"@other:{SERVER}", reason=ReportReason.SOMETHING_ELSE)
-    review.propose(Proposal((ActionKind.NO_ACTION,), "no-breach", "Made up.", bad_faith=True))
+    old = review.report(text="old", about=f"@other:{SERVER}", reason=ReportReason.SOMETHING_ELSE)
+    review.propose(Proposal((ActionKind.NO_ACTION,), "no-breach", "Made up.", bad_faith=frozenset({old.id})))
     review.stage.clock.forward(seconds=60)
     sent = review.report(text="he scares me", region="BE", language="fr", evidence=(message(1), unproven(message(2))))
     review.stage.clock.forward(seconds=60)
@@ -252,7 +252,10 @@ def test_hostile_words_do_not_break_the_page(review: Review) -> None:
     content = "[" * 3000
     hostile = unproven(msgspec.structs.replace(message(1, sender="@\u202e<b>:x"), content=content))
     review.report(
-        evidence=(hostile,), about="@" + "n" * 250, text="<script>\u202e" * 200, reason=ReportReason.SOMETHING_ELSE
+        evidence=(hostile,),
+        about="@" + "n" * 190 + ":" + "x" * 60,
+        text="<script>\u202e" * 200,
+        reason=ReportReason.SOMETHING_ELSE,
     )
 
     (shown,) = page(review).evidence.messages

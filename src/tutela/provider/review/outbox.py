@@ -155,7 +155,7 @@ def media_of(connection: Connection, case: int) -> Mapping[str, str]:
     """
     found: dict[str, str] = {}
     for evidence in proven_of(connection, case):
-        found |= _media(evidence)
+        found |= media_in(evidence)
     return found
 
 
@@ -184,7 +184,7 @@ class _Content(msgspec.Struct):
     info: _Info | None = None
 
 
-def _media(evidence: MessageEvidence) -> dict[str, str]:
+def media_in(evidence: MessageEvidence) -> dict[str, str]:
     """Return where a message says that its file and the small picture of it lie, with their hashes."""
     try:
         content = msgspec.json.decode(evidence.content, type=_Content)

@@ -109,12 +109,12 @@ class Samples:
         with self.database.reading() as connection:
             return self._mine(connection, person, sample)
 
-    def of_case(self, person: Person, case: int) -> bool:
-        """Whether `person` is looking at a case a second time now."""
+    def of_case(self, person: Person, case: int) -> str | None:
+        """Return the second look that `person` is to give a case now, if there is one."""
         row = Sample
         with self.database.reading() as connection:
             found = select(row.id).where(row.case == case, row.reviewer == person.id, row.answered.is_(None)).limit(1)
-            return connection.scalar(found) is not None
+            return connection.scalar(found)
 
     def answer(self, person: Person, sample: str, choice: Choice) -> SampleRow:
         """Keep what `person` decides; once.

@@ -21,8 +21,9 @@ from tutela.provider.errors import NotAllowed, UnknownCase, UnknownMedium
 from tutela.provider.reports.attachments import AttachmentFiles
 from tutela.provider.reports.tables import Report, ReportAddition, ReportAttachment, ReportMessage
 from tutela.provider.reports.verification import StampKeys
-from tutela.provider.review import audit, cases, notes
+from tutela.provider.review import audit, cases, notes, outbox
 from tutela.provider.review.cases import CaseRow
+from tutela.provider.review.evidence import said
 from tutela.provider.review.notes import NoteRow
 from tutela.provider.review.people import Permission, Person
 from tutela.provider.review.records import IN_FORCE, DecisionRow, read_row
@@ -143,11 +144,21 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class Withdrawable:
+    """A medium that the person concerned was proven to have sent, and that can be locked away. Time in milliseconds."""
+
+    address: str
+    filename: str
+    time: int
+
+
+@dataclass(frozen=True)
 class CasePage:
     """All that a case's page shows."""
 
     case: CaseRow
     evidence: Evidence
+    media: Sequence[Withdrawable]
     related: Sequence[RelatedCase]
     decisions: Sequence[ShownDecision]
     notes: Sequence[NoteRow]
@@ -187,6 +198,7 @@ class Views:
             return CasePage(
                 case=found,
                 evidence=self._evidence(connection, case, reports_page, messages_page, only),
+                media=_withdrawable(connection, case),
                 # Whoever sees only what waits for them learns of no other case.
                 related=_related(connection, found) if person.may(Permission.SEE_QUEUE) else (),
                 decisions=decisions,
@@ -274,6 +286,15 @@ class Views:
             for row in connection.execute(made)
         }
         return [ShownDecision(one, tuple(actions[one.id]), appeals.get(one.id)) for one in decisions]
+
+
+def _withdrawable(connection: Connection, case: int) -> Sequence[Withdrawable]:
+    found = {
+        address: Withdrawable(address, said(evidence).filename, evidence.sent_at)
+        for evidence in outbox.proven_of(connection, case)
+        for address in outbox.media_in(evidence)
+    }
+    return sorted(found.values(), key=lambda medium: medium.time)
 
 
 def check_may_see(person: Person, decisions: Sequence[DecisionRow], appealed: bool) -> None:

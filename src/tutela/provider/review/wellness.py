@@ -67,8 +67,8 @@ class Exposures:
         with self.database.reading() as connection:
             return self._shift(connection, person)
 
-    def begin(self, person: Person) -> Shift:
-        """Count a view that begins now; return what is left after it.
+    def begin(self, person: Person, *, seconds: int = SHORTEST) -> Shift:
+        """Count a view that begins now and lasts at least `seconds`; return what is left after it.
 
         Raises:
             NotAllowed: this person sees no cases.
@@ -78,7 +78,7 @@ class Exposures:
         with self.database.writing() as connection:
             before, now = self._shift(connection, person), self.clock()
             _check(before, now)
-            self._keep(connection, person, before.views + 1, before.seconds + SHORTEST, before.since_break + SHORTEST)
+            self._keep(connection, person, before.views + 1, before.seconds + seconds, before.since_break + seconds)
             return self._shift(connection, person)
 
     def end(self, person: Person, seconds: float) -> None:
