@@ -128,9 +128,7 @@ def check(leaves: Path, checkpoint: Path, vkey: str, against: Path | None, as_js
     older = None if against is None else checkpoints.read(files.read(against, limit=NOTE_BYTES), verifier)
     with leaves.open("rb") as lines:
         check_leaves((line.removesuffix(b"\n") for line in lines), signed, older)
-    told = (
-        f"These are the {count(signed.size, 'entry', 'entries')} of which {escape(signed.origin)} signed a checkpoint."
-    )
+    told = f"The log {escape(signed.origin)} is whole: {count(signed.size, 'entry', 'entries')}, as was signed."
     answer(as_json, {"whole": True, "entries": signed.size, "root": signed.root.hex()}, lambda: say(told))
 
 
