@@ -22,6 +22,9 @@ PICTURES = (
     ("side-by-side", "side-by-side", 1360, 820, 1.3, "light", "en"),
     ("warn", "received-warn", 390, 800, 2, "light", "en"),
     ("phone-dark-french", "chosen", 390, 800, 2, "dark", "fr"),
+    ("report-reasons", "report-reasons", 390, 800, 2, "light", "en"),
+    ("report-confirm", "report-confirm", 390, 800, 2, "light", "en"),
+    ("report-sent", "report-sent", 390, 800, 2, "light", "en"),
 )
 LIMIT = 200_000
 
