@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import httpx
 import pytest
 
 from harness.matrix import Company, Partner
@@ -208,6 +209,58 @@ async def test_who_goes_and_is_brought_again_is_asked_about_again(company: Compa
         await mia.client.send_text(room, "hello")
         await zoe.client.leave(room)
         await mia.sync()
+
+
+@pytest.mark.parametrize("away", [False, True])
+async def test_who_goes_and_is_brought_again_before_a_gap_is_asked_about(
+    company: Company, monkeypatch: pytest.MonkeyPatch, away: bool
+):
+    monkeypatch.setattr(client_module, "_FILTER", '{"room":{"timeline":{"limit":1}}}')
+    mia, leo, zoe = await company.enter("mia"), await company.enter("leo"), await company.enter("zoe")
+    room = await company.room(mia, leo, zoe)
+    assert _asked(await mia.sync()) == []
+    if away:
+        await mia.client.close()
+    await zoe.client.leave(room)
+    await _invite(leo, room, zoe)
+    await zoe.client.join(room)
+    for number in range(4):
+        await leo.client._device.api.put(f"rooms/{room}/send/m.test/{number}", {})
+    again = await company.enter(mia.person, password=None) if away else mia
+    assert _asked(await again.sync()) == [zoe.user_id]
+    assert await _refused(again, room) == (zoe.user_id,)
+
+
+async def test_a_homeserver_that_withholds_the_encryption_gets_no_ghost_in(company: Company):
+    mia, leo, eve = await company.enter("mia"), await company.enter("leo"), await company.enter("eve")
+    room = await leo.client.create_encrypted_room(invite=[mia.user_id])
+    held: list[dict[str, Any]] = []
+    more: list[dict[str, Any]] = []
+
+    def withhold(path: str, answer: dict[str, Any]) -> Any:
+        if "/state/m.room.encryption" in path:
+            return httpx.Response(404, json={"errcode": "M_NOT_FOUND"})
+        if not path.endswith("/sync"):
+            return None
+        joined = answer.setdefault("rooms", {}).setdefault("join", {}).setdefault(room, {})
+        for part in ("state", "timeline"):
+            events = joined.setdefault(part, {}).setdefault("events", [])
+            held.extend(event for event in events if event["type"] == "m.room.encryption")
+            events[:] = [event for event in events if event["type"] != "m.room.encryption"]
+        joined["timeline"]["events"] += more
+        return answer
+
+    mia.network.meddle = withhold
+    await mia.client.join(room)
+    assert mia.client.rooms[room].readers == {mia.user_id, leo.user_id}
+    await mia.sync()
+    ghost = {"type": "m.room.member", "state_key": eve.user_id, "content": {"membership": "join"}}
+    for event in ({**ghost, "sender": eve.user_id, "event_id": "$ghost", "origin_server_ts": 1}, held[0]):
+        assert _asked(mia.seen) == []
+        more[:] = [event]
+        await mia.sync()
+    assert _asked(mia.seen) == [eve.user_id]
+    assert await _refused(mia, room) == (eve.user_id,)
 
 
 async def test_a_room_from_before_has_its_readers_accepted_once(company: Company):

@@ -123,6 +123,7 @@ async def test_a_changed_identity_is_told_once_and_accepted(company: Company):
     await mia.client.send_text(room, "before")
     phone = await company.enter(leo.person, profile="new-phone", replace_identity=True)
     await phone.sync()
+    phone.client.accept_reader(room, mia.user_id)
     notice = await mia.until(Notice)
     assert notice.kind is NoticeKind.IDENTITY_CHANGED
     await phone.client.send_text(room, "it is me")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import httpx
@@ -256,13 +259,23 @@ async def test_what_was_done_to_somebody_who_became_an_admin_can_be_taken_back(s
 # Media
 
 
-async def upload(client: PlainClient) -> str:
-    answer = await client.http.post("/_matrix/media/v3/upload", content=new_id().encode())
-    return str(answer.raise_for_status().json()["content_uri"])
+@dataclass(frozen=True)
+class Medium:
+    """A file at the homeserver: its address, and its SHA-256 as messages write it."""
+
+    url: str
+    digest: str
 
 
-async def download(client: PlainClient, medium: str) -> int:
-    path = medium.removeprefix("mxc://")
+async def upload(client: PlainClient) -> Medium:
+    data = new_id().encode()
+    answer = await client.http.post("/_matrix/media/v3/upload", content=data)
+    digest = base64.b64encode(sha256(data).digest()).decode().rstrip("=")
+    return Medium(str(answer.raise_for_status().json()["content_uri"]), digest)
+
+
+async def download(client: PlainClient, medium: Medium) -> int:
+    path = medium.url.removeprefix("mxc://")
     return (await client.http.get(f"/_matrix/client/v1/media/download/{path}")).status_code
 
 
@@ -270,33 +283,44 @@ async def test_quarantine_and_take_it_back(service: Service, leo: PlainClient):
     medium = await upload(leo)
     assert await download(leo, medium) == 200
     for _ in range(2):
-        await service.perform(outbox.QUARANTINE, medium)
+        await service.perform(outbox.QUARANTINE, medium.url, medium.digest)
         assert await download(leo, medium) == 404
     for _ in range(2):
-        await service.perform(outbox.UNQUARANTINE, medium)
+        await service.perform(outbox.UNQUARANTINE, medium.url)
         assert await download(leo, medium) == 200
 
 
 async def test_what_somebody_else_quarantined_is_theirs(service: Service, leo: PlainClient):
     admin, medium = await Service.open(service.homeserver), await upload(leo)
-    await admin.perform(outbox.QUARANTINE, medium)
+    await admin.perform(outbox.QUARANTINE, medium.url, medium.digest)
 
-    await service.perform(outbox.QUARANTINE, medium)
+    await service.perform(outbox.QUARANTINE, medium.url, medium.digest)
     with pytest.raises(EnforcerRefused, match=f"quarantined by {admin.client.user_id}"):
-        await service.perform(outbox.UNQUARANTINE, medium)
+        await service.perform(outbox.UNQUARANTINE, medium.url)
 
     assert await download(leo, medium) == 404
-    await admin.perform(outbox.UNQUARANTINE, medium)
+    await admin.perform(outbox.UNQUARANTINE, medium.url)
     assert await download(leo, medium) == 200
     await admin.close()
 
 
 async def test_what_is_protected_from_quarantine(service: Service, leo: PlainClient):
     medium = await upload(leo)
-    await service.api.request("POST", f"/_synapse/admin/v1/media/protect/{medium.rpartition('/')[2]}", {})
+    await service.api.request("POST", f"/_synapse/admin/v1/media/protect/{medium.url.rpartition('/')[2]}", {})
 
     with pytest.raises(EnforcerRefused, match="protected"):
-        await service.perform(outbox.QUARANTINE, medium)
+        await service.perform(outbox.QUARANTINE, medium.url, medium.digest)
+
+
+@pytest.mark.parametrize("digest", ["", "AAAA", "no base64!", base64.b64encode(bytes(32)).decode()])
+async def test_another_file_than_was_sent_stays(service: Service, leo: PlainClient, digest: str):
+    """A message can name the address of somebody else's file."""
+    medium = await upload(leo)
+
+    with pytest.raises(EnforcerRefused, match="is not, or not known to be, the file that was sent"):
+        await service.perform(outbox.QUARANTINE, medium.url, digest)
+
+    assert await download(leo, medium) == 200
 
 
 @pytest.mark.parametrize("kind", [outbox.QUARANTINE, outbox.UNQUARANTINE])
@@ -380,12 +404,15 @@ class Review:
             for _ in range(2)
         ]
 
-    def decide(self, about: str, *actions: ActionKind, rule: str, url: str = "") -> str:
-        content = {"msgtype": "m.image", "body": "picture.jpg", "file": {"url": url}} if url else None
+    def decide(self, about: str, *actions: ActionKind, rule: str, medium: Medium | None = None) -> str:
+        file = {"url": medium.url, "hashes": {"sha256": medium.digest}} if medium else {}
+        content = {"msgtype": "m.image", "body": "picture.jpg", "file": file} if medium else None
         evidence = message(1, sender=about, content=content)
         made = report(evidence, about=about, reason=ReportReason.SAW_ABUSE)
         self.stage.provider.reports.take(MIA, encode(made))
-        proposed = self.decisions.propose(ADA, 1, self.version, Proposal(actions, rule, "You know why."))
+        proposed = self.decisions.propose(
+            ADA, 1, self.version, Proposal(actions, rule, "You know why.", media=(medium.url,) if medium else ())
+        )
         if proposed.waiting:
             self.decisions.second(BOB, proposed.id, self.version)
         return proposed.id
@@ -434,7 +461,7 @@ async def test_two_workers_at_once(stage: Stage, service: Service, leo: PlainCli
     review = Review(stage, service)
     medium = await upload(leo)
     actions = (ActionKind.QUARANTINE_MEDIUM, ActionKind.SUSPEND)
-    decision = review.decide(leo.user_id, *actions, rule="abuse-material", url=medium)
+    decision = review.decide(leo.user_id, *actions, rule="abuse-material", medium=medium)
 
     await review.work()
 

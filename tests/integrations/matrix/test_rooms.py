@@ -39,17 +39,22 @@ def test_the_invited_do_not_read_where_history_is_for_the_joined():
     assert room.readers == {MIA}
 
 
-def test_who_is_there_first_is_accepted_and_nobody_later():
+def test_nobody_is_accepted_for_being_there_and_who_went_not_any_more():
     room = Room("!r", joined={MIA}, invited={LEO})
     assert room.strangers == {MIA, LEO}
-    room.accept_those_here()
-    assert room.strangers == set()
+    room.accepted |= {MIA, LEO}
     room.apply(member("@zoe:example.org", "invite"))
-    room.accept_those_here()
     assert room.strangers == {"@zoe:example.org"}
     room.apply(member(LEO, "leave"))
     room.apply(member(LEO, "join"))
     assert room.strangers == {"@zoe:example.org", LEO}
+
+
+def test_the_past_lets_nobody_in_or_out():
+    room = Room("!r", joined={MIA, LEO}, accepted={MIA, LEO})
+    for event in (member("@zoe:example.org", "join"), member(MIA, "invite"), member(LEO, "leave"), None, {}):
+        room.apply_past(event)
+    assert (room.joined, room.strangers) == ({MIA, LEO}, {LEO})
 
 
 @pytest.mark.parametrize("name", ["", "zoe", "@zoe", "@z\ud800:example.org", "@zoe:\u202eexample.org", "@a\n:b"])

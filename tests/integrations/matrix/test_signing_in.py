@@ -19,6 +19,7 @@ from tutela.integrations.matrix.errors import (
     OtherAccount,
     Refused,
     SignedOut,
+    SomebodyJoined,
     Unreachable,
     UnreadableIdentity,
     WrongPassword,
@@ -192,6 +193,9 @@ async def test_a_second_device_with_the_identity_handed_over(company: Company):
     await leo.client.send_text(room, "to both")
     assert (await tablet.until(TextMessage)).trust == "verified"
     assert (await phone.until(TextMessage)).trust == "verified"
+    with pytest.raises(SomebodyJoined):
+        await tablet.client.send_text(room, "this device has not been told who Leo is")
+    tablet.client.accept_reader(room, leo.user_id)
     await tablet.client.send_text(room, "from the tablet")
     assert (await leo.until(TextMessage, lambda event: not event.own)).trust == "verified"
     seen = await phone.until(TextMessage, lambda event: event.text == "from the tablet")

@@ -113,6 +113,7 @@ async def test_our_second_device_is_accepted(company: Company, stock: StockClien
     handed = HandedOver(phone.client.export_identity(b"k" * 32), b"k" * 32)
     tablet = await company.enter(phone.person, profile="tablet", identity=handed)
     await tablet.sync()
+    tablet.client.accept_reader(room, stock.user_id)
     text = await stock.message(await tablet.client.send_text(room, "from the tablet"))
     assert (text["content"]["body"], text["shield"]["shieldColour"]) == ("from the tablet", NO_SHIELD)
 

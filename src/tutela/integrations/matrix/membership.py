@@ -1,8 +1,11 @@
-"""Making, joining and leaving rooms, so that a room can be written to at once, without waiting for the next sync."""
+"""Making, joining and leaving rooms, so that a room can be written to at once, without waiting for the next sync.
+
+Who may read is settled here, whether the room is encrypted yet or not: in a room that this client makes, those it
+invites; in one that it joins, those who are there at that moment. In any other room the user is asked about everybody.
+"""
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import quote
@@ -10,31 +13,44 @@ from urllib.parse import quote
 from tutela.integrations.matrix.api import text
 from tutela.integrations.matrix.errors import Refused
 from tutela.integrations.matrix.own_device import OwnDevice
-from tutela.integrations.matrix.rooms import MEGOLM
+from tutela.integrations.matrix.rooms import MEGOLM, Room
 
 _STATE: Final = ("m.room.encryption", "m.room.name", "m.room.history_visibility")
 
 
 async def create_encrypted_room(device: OwnDevice, *, invite: Sequence[str], name: str) -> str:
-    """Make a private encrypted room and return its id."""
+    """Make a private encrypted room and return its id.
+
+    Raises:
+        Refused: the homeserver did not make it, or answers with a room that there was before.
+    """
     body: dict[str, Any] = {
         "preset": "private_chat",
         "invite": list(invite),
         "is_direct": len(invite) == 1,
         "initial_state": [{"type": "m.room.encryption", "state_key": "", "content": {"algorithm": MEGOLM}}],
     }
-    room_id = text(await device.api.post("createRoom", {**body, "name": name} if name else body), "room_id")
-    room = device.room(room_id)
-    room.accepted = set()  # not whoever a sync has shown there meanwhile
-    device.accept_readers(room, [device.user_id, *invite])
-    await _fetch(device, room_id)
+    async with device.entering() as known:
+        room_id = text(await device.api.post("createRoom", {**body, "name": name} if name else body), "room_id")
+        if room_id in known or not room_id.isprintable():
+            # Who is invited into a new room would read in an old one.
+            raise Refused("the homeserver made no new room", status=200, errcode="M_ROOM_IN_USE")
+        device.accept_readers(device.room(room_id), [device.user_id, *invite])
+        await _members(device, room_id)
+        await _state(device, room_id)
     return room_id
 
 
 async def join(device: OwnDevice, room_id: str) -> None:
-    """Accept an invitation, or join a room that is open."""
-    await device.api.post(f"rooms/{quote(room_id, safe='')}/join", {})
-    await _fetch(device, room_id)
+    """Accept an invitation, or join a room that is open. Where this account is already, nobody is accepted."""
+    async with device.entering() as known:
+        await device.api.post(f"rooms/{quote(room_id, safe='')}/join", {})
+        there = await _members(device, room_id)
+        if room_id not in known:
+            room = device.room(room_id)
+            room.fresh = True
+            device.accept_readers(room, there)
+        await _state(device, room_id)
 
 
 async def invite(device: OwnDevice, room_id: str, user_id: str) -> None:
@@ -49,14 +65,23 @@ async def leave(device: OwnDevice, room_id: str) -> None:
     device.forget_room(room_id)
 
 
-async def _fetch(device: OwnDevice, room_id: str) -> None:
-    path = f"rooms/{quote(room_id, safe='')}"
-    members = (await device.api.get(f"{path}/members")).get("chunk")
-    room = device.room(room_id)
-    for event in members if isinstance(members, list) else ():
+async def _members(device: OwnDevice, room_id: str) -> set[str]:
+    """Take in and return who is there now, joined or invited."""
+    listed = (await device.api.get(f"rooms/{quote(room_id, safe='')}/members")).get("chunk")
+    room, there = device.room(room_id), Room(room_id)
+    for event in listed if isinstance(listed, list) else ():
         room.apply(event)
+        there.apply(event)
+    return there.joined | there.invited
+
+
+async def _state(device: OwnDevice, room_id: str) -> None:
     for kind in _STATE:
-        with contextlib.suppress(Refused):  # a room need not have each of them
-            content = await device.api.get(f"{path}/state/{kind}/")
-            room.apply({"type": kind, "state_key": "", "content": content})
+        try:
+            content = await device.api.get(f"rooms/{quote(room_id, safe='')}/state/{kind}/")
+        except Refused as refused:
+            if refused.status != 404:  # a room need not have each of them
+                raise
+        else:
+            device.room(room_id).apply({"type": kind, "state_key": "", "content": content})
     device.remember_rooms()

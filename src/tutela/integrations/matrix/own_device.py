@@ -8,7 +8,8 @@ read whom this account's user has not accepted.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import contextlib
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
@@ -56,42 +57,59 @@ class OwnDevice:
         self._known_failing: dict[str, frozenset[str]] = {}
         self._looking = asyncio.Lock()
         self._sending = asyncio.Lock()
+        self._entering = asyncio.Lock()
+        self._known_before: frozenset[str] | None = None
 
     # Taking in a sync answer
 
     def room(self, room_id: str) -> Room:
         """Return the room, made if it is new; a room once seen encrypted is so from the start, with its readers."""
         state = self.store.state
-        accepted = state.accepted_readers.get(room_id)
-        room = Room(
-            room_id, encrypted=room_id in state.encrypted_rooms, accepted=None if accepted is None else set(accepted)
-        )
+        accepted = set(state.accepted_readers.get(room_id, ()))
+        room = Room(room_id, encrypted=room_id in state.encrypted_rooms, accepted=accepted)
         return self.rooms.setdefault(room_id, room)
 
+    @contextlib.asynccontextmanager
+    async def entering(self) -> AsyncIterator[frozenset[str]]:
+        """Make or join one room at a time; gives the ids of the rooms that were known before.
+
+        Until it is done nobody is asked about in a room that a sync shows meanwhile: it may be the one.
+        """
+        async with self._entering:
+            state = self.store.state
+            self._known_before = frozenset(self.rooms) | state.accepted_readers.keys() | state.encrypted_rooms
+            try:
+                yield self._known_before
+            finally:
+                self._known_before = None
+
     def remember_rooms(self) -> None:
-        """Keep on disk which rooms are encrypted, and whom the user accepts in them."""
-        encrypted = [room for room in self.rooms.values() if room.encrypted]
-        for room in encrypted:
-            room.accept_those_here()
+        """Keep on disk which rooms are encrypted, and whom the user accepts in them and in those entered here."""
         state = self.store.state
+        kept = [room for room in self.rooms.values() if room.encrypted or room.room_id in state.accepted_readers]
+        for room in kept:
+            # A record of before there was this rule: whoever is there is accepted, this once.
+            if room.room_id in state.encrypted_rooms and room.room_id not in state.accepted_readers:
+                room.accepted = room.joined | room.invited
         self.store.update(
-            encrypted_rooms=state.encrypted_rooms | {room.room_id for room in encrypted},
-            accepted_readers=state.accepted_readers
-            | {room.room_id: frozenset(room.accepted or ()) for room in encrypted},
+            encrypted_rooms=state.encrypted_rooms | {room.room_id for room in kept if room.encrypted},
+            accepted_readers=state.accepted_readers | {room.room_id: frozenset(room.accepted) for room in kept},
         )
 
     def accept_readers(self, room: Room, users: Iterable[str]) -> None:
-        """Let `users` read in a room from now on, also if they are yet to come."""
-        room.accept_those_here()
-        room.accepted = (room.accepted or set()) | set(users)
+        """Let `users` read in a room from now on, also if they are yet to come, or it is yet to be encrypted."""
+        room.accepted |= set(users)
         accepted = self.store.state.accepted_readers
         self.store.update(accepted_readers=accepted | {room.room_id: frozenset(room.accepted)})
 
     def forget_room(self, room_id: str) -> None:
         """This account has left: whoever is there when it joins again is accepted anew."""
         self.rooms.pop(room_id, None)
-        kept = {room: users for room, users in self.store.state.accepted_readers.items() if room != room_id}
-        self.store.update(accepted_readers=kept)
+        state = self.store.state
+        self.store.update(
+            encrypted_rooms=state.encrypted_rooms - {room_id},
+            accepted_readers={room: users for room, users in state.accepted_readers.items() if room != room_id},
+        )
 
     def devices_changed(self, changed: Iterable[str], left: Iterable[str]) -> None:
         """Take in whose keys changed, and with whom no room is shared any more."""
@@ -166,9 +184,10 @@ class OwnDevice:
 
     def take_arrivals(self) -> list[tuple[str, str]]:
         """Return the room and the name of each stranger that is new since the last call."""
-        there = {
-            (room.room_id, user) for room in self.rooms.values() if room.encrypted for user in self.strangers(room)
-        }
+        rooms = [room for room in self.rooms.values() if room.encrypted]
+        if self._known_before is not None:
+            rooms = [room for room in rooms if room.room_id in self._known_before]
+        there = {(room.room_id, user) for room in rooms for user in self.strangers(room)}
         new, self._told_of = there - self._told_of, there
         return sorted(new)
 

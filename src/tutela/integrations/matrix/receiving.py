@@ -106,6 +106,8 @@ class Receiver:
             if since is not None and at(timeline, "limited") is True:
                 async for event in self._gap(room_id, at(timeline, "prev_batch"), since):
                     yield event
+            if room_id in device.rooms:
+                device.rooms[room_id].fresh = False
             for raw in _list(at(timeline, "events")):
                 async for event in self._event(room_id, raw):
                     yield event
@@ -125,8 +127,11 @@ class Receiver:
             device.rooms.pop(room_id, None)
         for room_id, joined in _items(at(body, "rooms", "join")):
             room = device.room(room_id)
+            accepted = set(room.accepted)
             for raw in _list(at(joined, "state", "events")) + _list(at(joined, "timeline", "events")):
                 room.apply(raw)
+            if room.fresh:
+                room.accepted = accepted & (room.joined | room.invited)
         device.remember_rooms()
         lists = at(body, "device_lists")
         device.devices_changed(*(filter(_is_text, _list(at(lists, name))) for name in ("changed", "left")))
@@ -143,6 +148,12 @@ class Receiver:
             before = page.get("end") if page.get("chunk") else None
         else:
             yield _notice(room_id, self._device.user_id, NoticeKind.MESSAGES_SKIPPED)
+        room = self._device.rooms.get(room_id)
+        for raw in raws if room and not room.fresh else ():
+            room.apply_past(raw)
+        self._device.remember_rooms()
+        for notice in self.notices():
+            yield notice
         for raw in reversed(raws):
             async for event in self._event(room_id, raw):
                 yield event

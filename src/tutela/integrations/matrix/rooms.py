@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from tutela.integrations.matrix.signed_json import whole
+
 MEGOLM: Final = "m.megolm.v1.aes-sha2"
 
 
@@ -24,8 +26,10 @@ class Room:
     history_visibility: str = "shared"
     joined: set[str] = field(default_factory=set)
     invited: set[str] = field(default_factory=set)
-    accepted: set[str] | None = None
-    """Who may read, as far as this account's user knows; `None` before the room was first seen encrypted."""
+    accepted: set[str] = field(default_factory=set)
+    """Who may read, as far as this account's user knows. Nobody is, just for being there."""
+    fresh: bool = False
+    """Joined since the last sync, which will therefore tell of the time before, too."""
 
     @property
     def readers(self) -> frozenset[str]:
@@ -35,12 +39,7 @@ class Room:
     @property
     def strangers(self) -> frozenset[str]:
         """The readers that nobody has accepted."""
-        return self.readers - (self.accepted or set())
-
-    def accept_those_here(self) -> None:
-        """Accept whoever is here, joined or invited, when the room is first seen encrypted, and nobody later."""
-        if self.accepted is None:
-            self.accepted = self.joined | self.invited
+        return self.readers - self.accepted
 
     def apply(self, event: Any) -> None:
         """Take in one state event; anything else is ignored."""
@@ -52,7 +51,7 @@ class Room:
                 self.joined.add(state_key)
             elif content.get("membership") == "invite":
                 self.invited.add(state_key)
-            elif self.accepted:
+            else:
                 self.accepted.discard(state_key)  # who went and comes again is asked about again
         elif kind == "m.room.encryption" and state_key == "":
             self.encrypted = True
@@ -60,10 +59,16 @@ class Room:
             self.algorithm = algorithm if isinstance(algorithm, str) else ""
         elif kind == "m.room.name" and state_key == "":
             name = content.get("name")
-            self.name = name if isinstance(name, str) else ""
+            self.name = whole(name) if isinstance(name, str) else ""
         elif kind == "m.room.history_visibility" and state_key == "":
             visibility = content.get("history_visibility")
             self.history_visibility = visibility if isinstance(visibility, str) else "shared"
+
+    def apply_past(self, event: Any) -> None:
+        """Take in an event that later state covers already: who went then, and is here again, is asked about again."""
+        kind, state_key, content = _state(event)
+        if kind == "m.room.member" and state_key and content.get("membership") not in ("join", "invite"):
+            self.accepted.discard(state_key)
 
 
 @dataclass(frozen=True)
