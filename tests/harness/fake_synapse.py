@@ -35,6 +35,8 @@ class FakeSynapse(httpx.AsyncBaseTransport):
     around: Callable[[str], object] = lambda _: None
     """Is told each request before it is answered, and after."""
     history: list[dict[str, Any]] = field(default_factory=list)
+    hashes: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of each medium."""
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -104,7 +106,8 @@ def _suspend(it: FakeSynapse, params: dict[str, str], body: dict[str, Any], user
 
 
 def _medium(it: FakeSynapse, params: dict[str, str], body: dict[str, Any], medium: str) -> tuple[int, Any]:
-    return 200, {"media_info": {"quarantined_by": it.value("quarantined", medium), "safe_from_quarantine": False}}
+    by = it.value("quarantined", medium)
+    return 200, {"media_info": {"sha256": it.hashes[medium], "quarantined_by": by, "safe_from_quarantine": False}}
 
 
 def _quarantine(it: FakeSynapse, params: dict[str, str], body: dict[str, Any], un: str, medium: str) -> tuple[int, Any]:

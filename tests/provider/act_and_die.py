@@ -11,6 +11,7 @@ then, and no thread runs.
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import hashlib
 import itertools
@@ -52,7 +53,6 @@ from tutela.wire.franking import stamp_key_id
 from tutela.wire.report import ReportReason
 
 POLICY = policy.load()
-REMOVE = Proposal((ActionKind.QUARANTINE_MEDIUM, ActionKind.SUSPEND), "abuse-material", "This is not allowed.")
 APPEALS = "https://safety.example/appeal/"
 MINUTE, DAY = 60_000, 86_400_000
 Point = tuple[str, int]
@@ -121,7 +121,7 @@ class World:
     def __init__(self, folder: Path, database: Database, points: Points) -> None:
         self.clock, self.points, self.database = TestClock(), points, database
         self.files = AttachmentFiles(folder / "attachments")
-        stamps = StampKeys({stamp_key_id(STAMP_KEY): STAMP_KEY}, frozenset([SERVER]))
+        stamps = StampKeys({(SERVER, stamp_key_id(STAMP_KEY)): STAMP_KEY})
         self.reports = Reports(self.database, self.files, self.clock, os.urandom, POLICY, stamps)
         self.decisions = Decisions(self.database, self.clock, os.urandom, POLICY)
         self.homeserver = FakeSynapse(folder / "homeserver.jsonl", points.reach)
@@ -164,15 +164,15 @@ CARRIED = "carried-out {}".format
 #: What the audit log says of each kind of story.
 EXPECTED = {
     "warn": [
-        *("report-received", "decided", "appealed", "appeal-refused"),
+        *("report-received", "attachment-received", "decided", "appealed", "appeal-refused"),
         *map(CARRIED, ("statement", "correction")),
     ],
     "remove": [
-        *("report-received", "proposed", "seconded", "undo-proposed", "undone"),
+        *("report-received", "attachment-received", "proposed", "seconded", "undo-proposed", "undone"),
         *map(CARRIED, ("statement", "quarantine", "suspend", "unsuspend", "unquarantine", "correction")),
     ],
     "lock": [
-        *("report-received", "acted-at-once", "lapsed"),
+        *("report-received", "attachment-received", "acted-at-once", "lapsed"),
         *map(CARRIED, ("statement", "lock", "unlock", "correction")),
     ],
 }
@@ -233,8 +233,7 @@ class Story:
         case = world.case(self.about)
         if (decision := world.decision(case.id, "act")) is None:
             points.doing = "propose"
-            proposal = {"warn": WARN, "remove": REMOVE, "lock": LOCK}[self.kind]
-            decision = world.decisions.propose(ADA, case.id, case.version, proposal)
+            decision = world.decisions.propose(ADA, case.id, case.version, self._proposal())
         world.answered("propose")
         if decision.state == PROPOSED:
             points.doing = "second"
@@ -250,6 +249,12 @@ class Story:
             points.doing = "lapse"
             world.decisions.lapse()
         await world.work()
+
+    def _proposal(self) -> Proposal:
+        if self.kind != "remove":
+            return {"warn": WARN, "lock": LOCK}[self.kind]
+        actions = (ActionKind.QUARANTINE_MEDIUM, ActionKind.SUSPEND)
+        return Proposal(actions, "abuse-material", "This is not allowed.", media=(f"mxc://{self.medium}",))
 
     def _appeal(self, world: World, decision: DecisionRow) -> None:
         (join,) = world.homeserver.of("join", user=self.about)
@@ -325,6 +330,14 @@ class Story:
         return hashlib.sha256(kept).hexdigest() == self.file.attachment.sha256
 
 
+def begun(world: World, number: int, kind: str) -> Story:
+    """A new story, whose file lies at the homeserver."""
+    story = Story(number, kind)
+    digest = json.loads(story.file.evidence.content)["file"]["hashes"]["sha256"]
+    world.homeserver.hashes[story.medium] = base64.b64decode(f"{digest}=").hex()
+    return story
+
+
 def in_child(act: Callable[[], object]) -> tuple[int, list[str]]:
     """Fork, act, and return how the child ended and what it wrote."""
     global ANSWERS
@@ -393,7 +406,7 @@ def main(folder: Path, part: int) -> None:
     numbers = itertools.count(1)
     plan: list[tuple[str, Point]] = []
     for kind in EXPECTED:
-        story = Story(next(numbers), kind)
+        story = begun(world, next(numbers), kind)
         plan += [(kind, point) for point in rehearsed(world, story)]
     killed = []
     mine = [step for number, step in enumerate(plan) if (number + number // 2) % 2 == part]
@@ -401,7 +414,7 @@ def main(folder: Path, part: int) -> None:
         database.close()
         stories = []
         for kind, point in batch:
-            story = Story(next(numbers), kind)
+            story = begun(world, next(numbers), kind)
             code, answered = told(world, story, point)
             assert code == -signal.SIGKILL, (kind, point, code)
             stories.append((story, set(answered)))

@@ -155,6 +155,7 @@ def configured(home: Path, homeserver: str) -> Path:
         "trust_root": str(settings.trust_root),
         "port": 0,
         "access_log": "",
+        "console_port": 0,
         "enforcer_homeserver": SERVER,
         "enforcer_token_file": "token",
         "appeal_address": "https://safety.example/appeal/",
