@@ -10,10 +10,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from harness.provider import make_settings, small_epoch
-from tutela.provider import connections
+from tutela.provider import bodies, connections
+from tutela.provider.errors import SlowBody
 from tutela.provider.server import running
 
 HALF = b"GET /v1/health HTTP/1.1\r\nHost: x\r\n"
@@ -22,8 +24,13 @@ WHOLE = HALF + b"\r\n"
 NO_BODY = b"POST /v1/session HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
 
 
+#: An upload whose body comes in parts, and what announces one of these parts.
+UPLOAD = b"POST /swallow HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n"
+PART = b"4000\r\n" + b"x" * 0x4000 + b"\r\n"
+
+
 class Endless:
-    """Answers `/endless` until the other side has gone."""
+    """Answers `/endless` until the other side has gone, and `/swallow` when a whole body has come."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -31,6 +38,12 @@ class Endless:
         self.loop = asyncio.get_running_loop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope.get("path") == "/swallow":
+            while (await receive()).get("more_body"):
+                pass
+            await send({"type": "http.response.start", "status": 204, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+            return
         if scope.get("path") != "/endless":
             await self.app(scope, receive, send)
             return
@@ -145,6 +158,67 @@ async def test_a_body_that_was_not_asked_for_is_not_waited_for(url: str, monkeyp
         await raw.closed()
 
 
+async def test_a_body_that_keeps_coming_is_waited_for(url: str, monkeypatch: pytest.MonkeyPatch):
+    """At the pace of a poor line an attachment takes much longer than a head may."""
+    monkeypatch.setattr(connections, "REQUEST_SECONDS", 1.0)
+    async with connected(url) as raw:
+        await raw.send(UPLOAD + PART)
+        assert (await raw.head()).startswith(b"HTTP/1.1 100 ")
+        for _ in range(30):
+            await asyncio.sleep(0.05)
+            await raw.send(PART)
+        await raw.send(b"0\r\n\r\n")
+        assert (await raw.head()).startswith(b"HTTP/1.1 204 ")
+
+
+async def test_a_body_may_go_on_after_its_answer(url: str, monkeypatch: pytest.MonkeyPatch):
+    """Whoever sends again what is there already is answered at once, and often reads that only at the end."""
+    monkeypatch.setattr(connections, "REQUEST_SECONDS", 1.0)
+    async with connected(url) as raw:
+        await raw.send(HALF + b"Content-Length: 491520\r\n\r\n")
+        for _ in range(30):
+            await raw.send(b"x" * 0x4000)
+            await asyncio.sleep(0.05)
+        await raw.send(HALF + b"Connection: close\r\n\r\n")
+        assert (await raw.closed()).count(b"HTTP/1.1 200 ") == 2
+
+
+@pytest.mark.parametrize(
+    ("pace", "longest"), [(1e9, 60), (1, 0.5)], ids=["more slowly than a poor line", "longer than the largest takes"]
+)
+async def test_a_body_is_not_waited_for_without_end(
+    url: str, monkeypatch: pytest.MonkeyPatch, pace: float, longest: float
+):
+    monkeypatch.setattr(connections, "REQUEST_SECONDS", 0.5)
+    monkeypatch.setattr(connections, "LONGEST_SECONDS", longest)
+    monkeypatch.setattr(bodies, "PACE", pace)
+
+    async def trickle(raw: Raw) -> None:
+        with contextlib.suppress(ConnectionError):
+            while True:
+                await raw.send(PART)
+                await asyncio.sleep(0.05)
+
+    async with connected(url) as raw:
+        await raw.send(UPLOAD)
+        await raw.head()
+        trickling = asyncio.create_task(trickle(raw))
+        assert await raw.closed() == b""
+        trickling.cancel()
+
+
+async def test_a_small_body_has_the_time_that_its_size_needs(monkeypatch: pytest.MonkeyPatch):
+    parts = asyncio.Queue[Message]()
+    request = Request({"type": "http", "headers": []}, parts.get)
+    monkeypatch.setattr(bodies, "SECONDS", 1e-3)
+    with pytest.raises(SlowBody):
+        await bodies.read(request, 0)
+    monkeypatch.setattr(bodies, "PACE", 1e-3)
+    monkeypatch.setattr(bodies, "LARGE_SECONDS", 2e-3)
+    with pytest.raises(SlowBody):
+        await bodies.read(request, 10)
+
+
 async def test_several_requests_at_once_are_all_answered(url: str):
     async with connected(url) as raw:
         await raw.send(WHOLE * 5 + HALF + b"Connection: close\r\n\r\n")
@@ -210,6 +284,35 @@ async def test_who_is_being_answered_is_not_sent_away(
             await late.closed()
         assert not endless[0].ended.is_set()
         reading.cancel()
+
+
+async def test_an_upload_does_not_make_room_for_who_sends_nothing(url: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(connections, "CONNECTIONS", 4)
+    async with contextlib.AsyncExitStack() as stack:
+        uploading = await stack.enter_async_context(connected(url))
+        await uploading.send(UPLOAD)
+        await uploading.head()
+        idle = [await stack.enter_async_context(connected(url)) for _ in range(12)]
+        for raw in idle[:8]:
+            await raw.closed()
+        await uploading.send(PART + b"0\r\n\r\n")
+        assert (await uploading.head()).startswith(b"HTTP/1.1 204 ")
+
+
+async def test_bodies_that_do_not_come_leave_room_for_others(url: str, monkeypatch: pytest.MonkeyPatch):
+    """Who holds connections by announcing bodies holds no more than half of them against newcomers."""
+    monkeypatch.setattr(connections, "CONNECTIONS", 4)
+    async with contextlib.AsyncExitStack() as stack:
+        held = []
+        for _ in range(12):
+            raw = await stack.enter_async_context(connected(url))
+            await raw.send(UPLOAD)
+            await raw.head()
+            held.append(raw)
+        for _ in range(3):
+            await healthy(url)
+        for raw in held[:8]:
+            await raw.closed()
 
 
 def test_they_fit_in_the_files_that_a_process_may_open():

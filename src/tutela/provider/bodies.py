@@ -11,9 +11,11 @@ from starlette.requests import Request
 from tutela.provider.errors import LengthRequired, SlowBody, WrongContentType
 from tutela.wire.errors import MalformedMessage, OversizedMessage
 
-#: A body may take this long to arrive.
+#: A body, or the next part of a large one, may take this long to arrive.
 SECONDS: Final = 20.0
-#: A large one may take this long in all, if no part of it takes longer than `SECONDS`.
+#: What a poor line brings, bytes a second: a larger body may take so much longer,
+PACE: Final = 4096.0
+#: but no longer than this in all.
 LARGE_SECONDS: Final = 600.0
 
 
@@ -41,7 +43,7 @@ async def read(request: Request, declared: int) -> bytes:
     """
     body = bytearray()
     try:
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(min(SECONDS + declared / PACE, LARGE_SECONDS)):
             async for chunk in parts(request, declared):
                 body += chunk
     except TimeoutError as error:
