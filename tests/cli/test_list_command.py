@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import shutil
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,13 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from harness.epochs import make_hashes
+from harness.epochs import SIGNERS, make_hashes
 from tutela.cli import console
 from tutela.cli.main import main
+from tutela.lists import submission
+from tutela.lists.epoch import Settings
+from tutela.lists.workspace import Workspace
+from tutela.wire.submission import Item
 
 A, B, C, D, E = make_hashes(5)
 
@@ -52,6 +58,25 @@ def ask(*words: str, exit_code: int = 0) -> dict[str, Any]:
     told = json.loads(run("list", *words, "--json", exit_code=exit_code).stdout)
     assert isinstance(told, dict)
     return told
+
+
+def test_workers_import_nothing_from_the_lists_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder is the provider's to hand out, and an authority runs the audit in it."""
+    workspace = Workspace.create(tmp_path / "list", Settings(provider="family.example"))
+    for signer in SIGNERS:
+        workspace.admit(signer.authority)
+        vouched = [Item(pdq=pdq, quality=90) for pdq in make_hashes(200)]  # more than one batch of band entries
+        made = workspace.chain(signer.authority.id).next(created="2026-01-05T06:00:00Z", vouched=vouched)
+        workspace.submit(submission.seal(made, signer.key))
+    (workspace.root / "multiprocessing.py").write_text("open('imported', 'w')")
+    program = tmp_path / "tutela.program.py"
+    program.write_text("from tutela.cli.main import main\nif __name__ == '__main__':\n    main()\n")
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    monkeypatch.delenv("TUTELA_LIST")
+    command = [sys.executable, str(program), "list", "build", "--workers", "2"]
+    subprocess.run(command, cwd=workspace.root, check=True, capture_output=True)
+    assert workspace.epochs() == [1]
+    assert not (workspace.root / "imported").exists()
 
 
 def refuse(*words: str, code: str) -> str:
@@ -430,6 +455,32 @@ def test_an_epoch_is_not_built_on_one_that_nobody_signed(made: None) -> None:
     assert ask("build", "--again")["epoch"] == 1
     ask("approve", "--key", "aurora.pem", "--accept-changes")
     assert ask("build")["epoch"] == 2
+
+
+def test_a_rotation_that_nobody_signed_is_not_undone(made: None) -> None:
+    ask("approve", "--key", "aurora.pem", "--accept-changes")
+    (old,) = ask("status")["epoch"]["keys"]
+    pending = ask("build", "--compromised")
+    for words in (("list", "build", "--rotate-key"), ("provider", "rotate-key"), ("list", "build")):
+        result = run(*words, exit_code=1)
+        assert "nobody has signed" in result.stderr
+        assert "tutela list build --again." in result.stderr
+    assert "epoch 2 has a new key already" in refuse("build", "--rotate-key", code="build")
+    again = ask("build", "--again")
+    assert again["keys"] == [pending["keys"][0], {"id": old["id"], "retires": again["created"]}]
+    said = run("list", "build", "--again").output
+    assert f"Its key {pending['keys'][0]['id']} is new; the one before retires at once." in said
+
+
+def test_a_rotation_on_an_unsigned_epoch_is_hinted_at_as_one(made: None) -> None:
+    for words, flag in ((("--rotate-key",), "--rotate-key"), (("--compromised",), "--compromised")):
+        result = run("list", "build", *words, "--list", "list", exit_code=1)
+        assert f"tutela list build --again --list list {flag}. Or have it signed first" in result.stderr
+    run("provider", "rotate-key", "--list", "list", exit_code=1)
+    ask("approve", "--key", "aurora.pem", "--accept-changes")
+    said = run("provider", "rotate-key", "--overlap-days", "3", "--list", "list").output
+    assert "the one before answers until 20" in said
+    assert "tutela list approve 2 --key KEY --list list" in said
 
 
 def test_an_epoch_that_lists_nothing_agreed_is_warned_of(made: None) -> None:

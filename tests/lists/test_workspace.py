@@ -205,6 +205,31 @@ def test_a_signed_epoch_is_not_built_again(workspace: Workspace) -> None:
         workspace.build(created=DAYS[2], again=True)
 
 
+@pytest.mark.parametrize(
+    ("until", "again", "kept", "retires"),
+    [
+        (DAYS[8], None, True, DAYS[8]),
+        (DAYS[3], None, True, DAYS[4]),  # its time came meanwhile
+        (DAYS[8], DAYS[6], False, DAYS[6]),
+        (DAYS[8], DAYS[4], False, DAYS[4]),
+        (DAYS[2], None, True, DAYS[4]),  # the old key may have leaked
+        (DAYS[2], DAYS[8], False, DAYS[4]),
+    ],
+)
+def test_building_again_does_not_undo_a_rotation(
+    workspace: Workspace, until: str, again: str | None, kept: bool, retires: str
+) -> None:
+    first = workspace.build(created=DAYS[1]).manifest
+    rotated = workspace.build(created=DAYS[2], rotate_until=until).manifest
+    rebuilt = workspace.build(created=DAYS[4], rotate_until=again, again=True).manifest
+    assert (rebuilt.keys[0].id == rotated.keys[0].id) is kept
+    assert [(key.id, key.retires) for key in rebuilt.keys[1:]] == [(first.keys[0].id, retires)]
+    once_more = workspace.build(created=DAYS[5], again=True).manifest
+    assert once_more.keys[0] == rebuilt.keys[0]
+    approve(workspace, 1)
+    approve(workspace, 2)
+
+
 @pytest.mark.parametrize("call", range(1, 40, 3))
 def test_a_full_disk_leaves_no_half_epoch(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, call: int) -> None:
     workspace.build(created=DAYS[1])

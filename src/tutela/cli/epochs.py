@@ -13,12 +13,13 @@ from rich.markup import escape
 
 from tutela.cli.authority import KEY, PASSPHRASE, open_key, read_descriptor
 from tutela.cli.console import JSON, Command, answer, complain, count, now, progress, say
-from tutela.cli.submissions import LIST
+from tutela.cli.submissions import LIST, here
 from tutela.lists import audit as auditing
 from tutela.lists import canonical, files, times
 from tutela.lists.audit import Audit, Held
 from tutela.lists.authority import check_descriptor
 from tutela.lists.errors import BuildRefused, UnacceptedChanges, WorkspaceDamaged
+from tutela.lists.keys import rotated_until
 from tutela.lists.signing_record import SigningRecord
 from tutela.lists.workspace import Workspace
 from tutela.wire import envelope, limits
@@ -50,7 +51,7 @@ CHECKS: Final = (
     "--overlap-days", type=click.IntRange(1, 366), default=30, show_default=True, help="How long the old key answers."
 )
 @click.option("--compromised", is_flag=True, help="Make a new key; the old one retires at once.")
-@click.option("--again", is_flag=True, help="Build the newest epoch anew, if nobody has signed it.")
+@click.option("--again", is_flag=True, help="Build the newest epoch anew, if nobody has signed it; a new key stays.")
 @WORKERS
 @JSON
 def build(
@@ -70,7 +71,7 @@ def build(
     until = times.later(created, timedelta(days=overlap_days)) if rotate_key else None
     workspace = Workspace.open(root)
     if not again:
-        _refuse_unsigned(workspace)
+        _refuse_unsigned(workspace, "--compromised" if compromised else "--rotate-key" if rotate_key else "")
     with progress("Evaluating", quiet=as_json) as told:
         made = workspace.build(
             created=created,
@@ -81,6 +82,7 @@ def build(
         )
     manifest = made.manifest
     warnings = list(_of_nothing_agreed(workspace, manifest))
+    until = _rotation(workspace, manifest)
     facts = facts_of(manifest) | {"download": sum(layer.entry.size for layer in made.built), "warnings": warnings}
 
     def text() -> None:
@@ -88,20 +90,37 @@ def build(
             complain(f"[yellow]Warning:[/] {escape(warning)}")
         say(f"Epoch [bold]{manifest.epoch}[/] is built: {counts_of(manifest)}.")
         say(f"A device that holds the epoch before downloads {facts['download']:,} bytes.")
-        say(f"Now the authorities audit and sign it: tutela list approve {manifest.epoch} --key KEY")
+        if until is not None:
+            ends = "retires at once" if until == manifest.created else f"answers until {until}"
+            say(f"Its key {manifest.keys[0].id} is new; the one before {ends}.")
+        say(f"Now the authorities audit and sign it: tutela list approve {manifest.epoch} --key KEY{here()}")
 
     answer(as_json, facts, text)
 
 
-def _refuse_unsigned(workspace: Workspace) -> None:
+def _refuse_unsigned(workspace: Workspace, rotation: str) -> None:
     """Refuse to build on an epoch that nobody has signed: most who do meant to replace it."""
     newest = next(reversed(workspace.epochs()), None)
-    if newest is not None and not workspace.epoch(newest).envelope().signatures:
+    if newest is None or workspace.epoch(newest).envelope().signatures:
+        return
+    again = f"tutela list build --again{here()}"
+    sign = f"have it signed first: tutela list approve {newest} --key KEY{here()}"
+    if rotation and _rotation(workspace, workspace.epoch(newest).manifest()) is not None:
         raise BuildRefused(
-            f"nobody has signed epoch {newest} yet",
-            hint="replace it with: tutela list build --again. Or have it signed first (tutela list approve), "
-            "and take over what was signed elsewhere (tutela list collect)",
+            f"epoch {newest} has a new key already, and nobody has signed it yet",
+            hint=f"{sign}. To build it anew under its new key: {again}. If the old key may have leaked: "
+            f"{again} --compromised",
         )
+    raise BuildRefused(
+        f"nobody has signed epoch {newest} yet",
+        hint=f"replace it with: {f'{again} {rotation}'.rstrip()}. Or {sign}, and take over what was signed elsewhere "
+        "(tutela list collect)",
+    )
+
+
+def _rotation(workspace: Workspace, manifest: Manifest) -> str | None:
+    """Return when the key of the epoch before retires, if this one has another."""
+    return rotated_until(workspace.epoch(manifest.epoch - 1).manifest(), manifest) if manifest.epoch > 1 else None
 
 
 def _of_nothing_agreed(workspace: Workspace, manifest: Manifest) -> Iterator[str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import click
+from click.core import ParameterSource
 from rich.markup import escape
 from rich.table import Table
 
@@ -32,6 +34,18 @@ LIST = click.option(
     envvar="TUTELA_LIST",
     help="The list's folder. [the current one]",
 )
+
+
+def here() -> str:
+    """Return ` --list FOLDER` if the command was told the folder so: the next one must be told, too."""
+    context = click.get_current_context(silent=True)
+    while context is not None:
+        if context.get_parameter_source("root") is ParameterSource.COMMANDLINE:
+            return f" --list {shlex.quote(str(context.params['root']))}"
+        context = context.parent
+    return ""
+
+
 AS = click.option("--as", "authority_id", required=True, metavar="ID", help="The authority that speaks.")
 ATTESTED = click.option("--attested", is_flag=True, help="A feed that states who verified each item.")
 OUT = click.option("--out", type=click.Path(path_type=Path), required=True, help="Where the unsigned submission goes.")

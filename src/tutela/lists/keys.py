@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from tutela.lists.errors import BuildRefused
 from tutela.matching import voprf
-from tutela.wire.manifest import OprfKey
+from tutela.wire.manifest import Manifest, OprfKey
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,14 @@ class KeyRing:
         """Return the key pairs that answer at time `at`, by id."""
         pairs = [self.current, *(key.pair for key in self.retiring if key.retires > at)]
         return {voprf.key_id(pair.public): pair for pair in pairs}
+
+
+def rotated_until(before: Manifest, after: Manifest) -> str | None:
+    """Return when the key of `before` retires if `after`, which follows it, has a new one; else `None`."""
+    old = before.keys[0].id
+    if after.keys[0].id == old:
+        return None
+    return next((key.retires for key in after.keys if key.id == old), None) or after.created
 
 
 def public_key(pair: voprf.KeyPair, retires: str | None) -> OprfKey:

@@ -31,14 +31,14 @@ from tutela.lists.audit import Held
 from tutela.lists.authority import public_hex, public_key_of
 from tutela.lists.epoch import Epoch, Progress, Published, Settings, build
 from tutela.lists.epochfolder import EpochFolder
-from tutela.lists.keys import KeyRing, RetiringKey
+from tutela.lists.keys import KeyRing, RetiringKey, rotated_until
 from tutela.lists.signing_record import SigningRecord
 from tutela.lists.submission import Chain
 from tutela.matching import voprf
 from tutela.wire import document, envelope, limits
 from tutela.wire.envelope import Envelope
 from tutela.wire.errors import WireError
-from tutela.wire.manifest import MANIFEST_TYPE, Authority, SegmentEntry, TrustRoot
+from tutela.wire.manifest import MANIFEST_TYPE, Authority, Manifest, SegmentEntry, TrustRoot
 from tutela.wire.submission import ListClass
 
 _Document = TypeVar("_Document", bound=document.Document)
@@ -235,22 +235,25 @@ class Workspace:
         """Build the next epoch and keep it, unsigned.
 
         With `rotate_until`, a new key is made, and the one before answers until then; `created` means at once.
-        With `again`, the newest epoch is built anew, if nobody signed it.
+        With `again`, the newest epoch is built anew, if nobody signed it; a new key that it has stays, and one that it
+        retires at once does not come back.
 
         Raises:
             BuildRefused, ManifestRefused, SubmissionRefused, BadKeyFile, StorageFailed: as they say.
         """
         with self._writing():
             number = (self.epochs() or [0])[-1]
+            replaced = None
             if again and number > 0:
                 if self.epoch(number).envelope().signatures:
                     raise errors.BuildRefused(f"epoch {number} is signed; build the next one instead")
+                replaced = self.epoch(number).manifest()
                 number -= 1
             previous = self.published(number)
             made = build(
                 self.settings,
                 self.chains(),
-                self._keys_for(previous, created, rotate_until, random),
+                self._keys_for(previous, replaced, created, rotate_until, random),
                 created=created,
                 previous=previous,
                 random=random,
@@ -349,14 +352,27 @@ class Workspace:
         return submission.replay(Chain(authority, self.settings.provider), self.submissions(authority.id))
 
     def _keys_for(
-        self, previous: Published | None, created: str, rotate_until: str | None, random: voprf.RandomBytes
+        self,
+        previous: Published | None,
+        replaced: Manifest | None,
+        created: str,
+        rotate_until: str | None,
+        random: voprf.RandomBytes,
     ) -> KeyRing:
         ring = self.key_ring(previous, at=created) if previous is not None else None
+        pending = rotated_until(previous.manifest, replaced) if previous and replaced else None
+        kept = None
+        if replaced is not None and pending is not None:
+            if rotate_until is None:
+                kept = keyfile.load(self.root / "keys", replaced.keys[0].id)
+            at_once = pending <= replaced.created  # what may have leaked is let back by nobody
+            rotate_until = created if at_once else rotate_until or max(pending, created)
         if ring is not None and rotate_until is None:
             return ring
-        # Kept before it is used: an epoch whose key is lost would be worth nothing.
-        new = voprf.key_pair(voprf.random_scalar(random))
-        keyfile.keep(self.root / "keys", new)
+        new = kept or voprf.key_pair(voprf.random_scalar(random))
+        if kept is None:
+            # Kept before it is used: an epoch whose key is lost would be worth nothing.
+            keyfile.keep(self.root / "keys", new)
         if ring is None or rotate_until is None:
             return KeyRing(new)
         return ring.rotated(new, retires=rotate_until)
