@@ -35,6 +35,7 @@ from tutela.device.profile import Profile
 from tutela.device.reports import Reports
 from tutela.provider.reports import intake
 from tutela.provider.reports import tables as rows
+from tutela.provider.server import running
 from tutela.wire import limits
 from tutela.wire.report import LEAST_BYTES, Proof, ReadingTime, ReportReason, ReportState
 from tutela.wire.session import SignIn
@@ -188,6 +189,22 @@ async def test_a_report_with_messages_and_pictures_arrives(phone: Phone):
     assert (body["language"], body["region"], body["text"]) == ("fr", "BE", "He asked again.")
     assert [row.arrived is not None and row.proven for row in phone.taken(rows.ReportAttachment)] == [True, True]
     assert {f"{own.id}-{sent.attachment.sha256}" for sent in (CAT, DOG)} == phone.stored
+
+
+async def test_what_is_long_goes_in_parts_over_a_real_connection(phone: Phone, tmp_path: Path):
+    large = picture(300, b"a large file" * 300_000)
+    messages = [message(number, "a long message " * 500) for number in range(limits.REPORT_MESSAGES - 1)]
+    async with running(phone.stage.settings, transport=phone.stage.homeserver) as url:
+        guard = await Guard.open(
+            tmp_path / "guard", key=KEY, provider=url, trust_root=phone.stage.epoch.trust_root, sign_in=phone.sign_in
+        )
+        async with guard:
+            files = {large.evidence.event_id: large.data}
+            own = await guard.reports.send(ASKED, messages=[*messages, large.evidence], files=files)
+            assert own.receipt is not None
+            assert own.receipt.proofs == (Proof.PROVEN,) * limits.REPORT_MESSAGES
+            await until(lambda: guard.reports.own(own.id).waiting == 0)
+    assert phone.stored == {f"{own.id}-{large.attachment.sha256}"}
 
 
 async def test_words_alone_are_a_report(phone: Phone):

@@ -46,6 +46,7 @@ _TITLES = {
     NoticeKind.DEVICES_LEFT_OUT: N_("A device that is not confirmed"),
     NoticeKind.SOMEBODY_JOINED: N_("Somebody new: {name}"),
     NoticeKind.MESSAGES_SKIPPED: N_("A gap in the messages"),
+    NoticeKind.RECORD_LOST: N_("Old messages may come again"),
 }
 
 

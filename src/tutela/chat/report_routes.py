@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 from collections.abc import Callable
@@ -85,7 +86,7 @@ class _Routes:
 
     async def reports(self, request: Request) -> Response:
         window, reports = self._reporting(request)
-        own, times = await reports.mine(), await reports.reading_times()
+        own, times = await asyncio.gather(reports.mine(), reports.reading_times())
         added, failed = (request.query_params.get(name, "") for name in ("added", "failed"))
         return page(request, self._pages.reports(window, own, times, tongue_of(request), added=added, failed=failed))
 
