@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -32,9 +32,9 @@ ENCRYPTION: Mapping[str, Any] = {
 class LoneDevice:
     """Mia's. `answers` says what the homeserver answers to the end of a path; to all else it says `{}`."""
 
-    def __init__(self, folder: Path, api: MatrixApi, profile: Profile) -> None:
+    def __init__(self, folder: Path, profile: Profile) -> None:
         self.answers: dict[str, Any] = {}
-        self.folder = folder
+        api = MatrixApi("https://matrix.example", transport=httpx.MockTransport(self.answer))
         self.machine = Machine(MIA, "PHONE", folder, "passphrase")
         self.device = OwnDevice(api, self.machine, KeyStore(profile))
         self.receiver = Receiver(self.device, TableGuard(), media_limit=100)
@@ -58,16 +58,13 @@ class LoneDevice:
 @asynccontextmanager
 async def lone_device(folder: Path) -> AsyncIterator[LoneDevice]:
     """A device that is closed at the end."""
-    asked: list[Callable[[httpx.Request], httpx.Response]] = []
-    api = MatrixApi("https://matrix.example", transport=httpx.MockTransport(lambda request: asked[0](request)))
     with Profile(folder, b"k" * 32) as profile:
-        lone = LoneDevice(folder, api, profile)
-        asked.append(lone.answer)
+        lone = LoneDevice(folder, profile)
         try:
             yield lone
         finally:
             lone.machine.close()
-            await api.close()
+            await lone.device.api.close()
 
 
 def member(user_id: str, membership: str = "join", number: int = 1) -> dict[str, Any]:

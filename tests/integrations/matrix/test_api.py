@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tutela.device.errors import DeviceError
 from tutela.integrations.matrix import api as module
 from tutela.integrations.matrix.api import MatrixApi, text
 from tutela.integrations.matrix.errors import OversizedMedia, Refused, SignedOut, Unreachable, WrongPassword
@@ -112,6 +113,11 @@ async def test_throttling_is_waited_out_and_not_for_ever(monkeypatch: pytest.Mon
         with pytest.raises(Refused, match="429"):
             await api.get("sync")
     assert max(waits) == 30.0
+    for wait in (10**400, True, -1, "soon", None, 1e300):
+        async with api_of(said(429, retry_after_ms=wait)) as api:
+            with pytest.raises(Refused, match="429"):
+                await api.get("sync")
+    assert max(waits) == 30.0
 
 
 @pytest.mark.parametrize("error", [httpx.ConnectError, httpx.ReadTimeout, httpx.RemoteProtocolError])
@@ -132,11 +138,17 @@ async def test_no_answer(error: type[httpx.TransportError]):
         assert tries.count("PUT") == 3  # with a transaction's id it may be repeated
 
 
-async def test_an_address_that_is_none():
-    api = MatrixApi("not an address")
-    with pytest.raises(Unreachable):
-        await api.get("sync")
-    await api.close()
+@pytest.mark.parametrize(
+    "address", ["not an address", "", "http://matrix.example", "http://192.168.1.2:8008", "ftp://localhost", "https://"]
+)
+def test_a_password_goes_nowhere_in_the_clear(address: str):
+    with pytest.raises(DeviceError):
+        MatrixApi(address)
+
+
+async def test_this_machine_is_asked_without_tls():
+    for address in ("http://localhost:8008", "http://127.0.0.1:8008", "http://[::1]:8008"):
+        await MatrixApi(address).close()
 
 
 @pytest.mark.parametrize("answer", [said(413, errcode="M_TOO_LARGE"), said(200), said(200, content_uri=7)])
@@ -179,7 +191,8 @@ async def _endless() -> AsyncIterator[bytes]:
 
 @pytest.mark.parametrize("status", [200, 401, 429, 500])
 async def test_an_endless_answer_is_cut_off(status: int, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "ANSWER_BYTES", 1_000_000)
+    monkeypatch.setattr(module, "SYNC_BYTES", 1_000_000)
+    monkeypatch.setattr(module, "ANSWER_BYTES", 900_000)
     monkeypatch.setattr(module, "_THROTTLED_TRIES", 1)
     async with api_of(lambda request: httpx.Response(status, content=_endless())) as api:
         for call in (api.get("sync"), api.upload(b"x")):
@@ -189,9 +202,39 @@ async def test_an_endless_answer_is_cut_off(status: int, monkeypatch: pytest.Mon
         if status == 200:
             with pytest.raises(Refused, match="more than 1000000 bytes"):
                 await api.get("sync")
+            with pytest.raises(Refused, match="more than 900000 bytes"):
+                await api.get("keys/query")
         else:
             with pytest.raises(Refused):
                 await api.download("example.org", "m", limit=100)
+
+
+@pytest.mark.parametrize("filler", [b"[],", b"{},", b"0,", b'"",'])
+async def test_an_answer_of_more_values_than_any_honest_one_is_not_parsed(
+    filler: bytes, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(module, "_VALUES", 1000)
+    for count, taken in ((400, True), (1000, False)):
+        content = b'{"a":[' + filler * count + b"0]}"
+        async with api_of(lambda request, content=content: httpx.Response(200, content=content)) as api:
+            if taken:
+                assert len((await api.get("sync"))["a"]) == count + 1
+            else:
+                with pytest.raises(Refused):
+                    await api.get("sync")
+
+
+async def test_an_answer_that_drips_ends_with_its_time(monkeypatch: pytest.MonkeyPatch):
+    async def drip() -> AsyncIterator[bytes]:
+        while True:
+            yield b" "
+            await asyncio.sleep(0.005)
+
+    monkeypatch.setattr(module, "_MEDIA_SECONDS", 0.05)
+    async with api_of(lambda request: httpx.Response(200, content=drip())) as api, asyncio.timeout(30):
+        for call in (api.get("sync", seconds=0.05), api.upload(b"x"), api.download("s", "m", limit=10**6)):
+            with pytest.raises(Unreachable, match="TimeoutError"):
+                await call
 
 
 async def test_an_answer_that_would_unfold_is_not_unfolded():

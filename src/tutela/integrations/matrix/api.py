@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import httpx
 
+from tutela.device.address import check_address
 from tutela.integrations.matrix.errors import (
     OversizedMedia,
     Refused,
@@ -23,10 +24,16 @@ _THROTTLED_TRIES: Final = 5
 _THROTTLED_WAIT: Final = 30.0
 #: How often a request that may be repeated is tried when no answer comes.
 _REPEATS: Final = 3
+#: How long a request may take, from the first byte to the last, in seconds.
 _SECONDS: Final = 30.0
-#: The longest answer taken in, and of an error's, in bytes. A sync with everything of many large rooms fits.
-ANSWER_BYTES: Final = 64 << 20
+_MEDIA_SECONDS: Final = 300.0
+#: The longest answers taken in, in bytes: to a sync, to anything else, and an error's. At some 500 bytes a member, a
+#: sync with 60,000 members of all rooms fits; and a page of a hundred events of the greatest size, 64 KiB, twice.
+SYNC_BYTES: Final = 32 << 20
+ANSWER_BYTES: Final = 16 << 20
 _ERROR_BYTES: Final = 64 << 10
+#: The values that a JSON answer may hold, as parsed values take up many times their text. A member takes some 20.
+_VALUES: Final = 1_500_000
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,9 @@ class _Answer:
 
     @property
     def json(self) -> dict[str, Any] | None:
-        """The JSON object in the body; `None` if it is anything else."""
+        """The JSON object in the body; `None` if it is anything else, or holds more values than any honest one."""
+        if sum(self.body.count(mark) for mark in (b"{", b"[", b",")) > _VALUES:
+            return None
         try:
             parsed = json.loads(self.body)
         except (ValueError, RecursionError):
@@ -50,6 +59,12 @@ class MatrixApi:
     """One account's way to its homeserver. `token` is `None` until somebody has signed in."""
 
     def __init__(self, homeserver: str, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        """Prepare the way to `homeserver`.
+
+        Raises:
+            DeviceError: its address is none, or neither `https` nor on this machine: the password goes there.
+        """
+        check_address(homeserver, "homeserver")
         self.homeserver = homeserver.rstrip("/")
         self.token: str | None = None
         self._http = httpx.AsyncClient(
@@ -95,20 +110,18 @@ class MatrixApi:
             Unreachable: no answer, or none in `seconds`.
             SignedOut: the session has ended.
             WrongPassword: HTTP 403 `M_FORBIDDEN` in answer to a password.
-            Refused: any other status than 200, no JSON object, or more than `ANSWER_BYTES`.
+            Refused: any other status than 200, no JSON object, or too large an answer.
         """
-        url = f"/_matrix/client/v3/{path}"
+        url, limit = f"/_matrix/client/v3/{path}", SYNC_BYTES if path == "sync" else ANSWER_BYTES
         for attempt in range(_THROTTLED_TRIES):
-            answer = await self._ask(method, url, json=body, params=params, timeout=seconds)
+            answer = await self._ask(method, url, json=body, params=params, seconds=seconds, limit=limit)
             if answer.status != 429 or attempt + 1 == _THROTTLED_TRIES:
                 break
             await asyncio.sleep(_throttled(answer))
         if answer.status != 200:
             raise _refusal(answer, path, body)
-        if len(answer.body) > ANSWER_BYTES:
-            raise Refused(
-                f"{self.homeserver} answers with more than {ANSWER_BYTES} bytes", status=200, errcode="M_TOO_LARGE"
-            )
+        if len(answer.body) > limit:
+            raise Refused(f"{self.homeserver} answers with more than {limit} bytes", status=200, errcode="M_TOO_LARGE")
         parsed = answer.json
         if parsed is None:
             raise Refused(
@@ -119,7 +132,7 @@ class MatrixApi:
     async def upload(self, data: bytes, *, content_type: str = "application/octet-stream") -> str:
         """Upload `data` and return its `mxc://` address; for errors see `request`."""
         url, headers = "/_matrix/media/v3/upload", {"Content-Type": content_type}
-        answer = await self._ask("POST", url, content=data, headers=headers, timeout=300, limit=_ERROR_BYTES)
+        answer = await self._ask("POST", url, content=data, headers=headers, seconds=_MEDIA_SECONDS, limit=_ERROR_BYTES)
         parsed = answer.json or {}
         if answer.status != 200 or not isinstance(parsed.get("content_uri"), str):
             raise _refusal(answer, "upload", None)
@@ -133,7 +146,7 @@ class MatrixApi:
             Unreachable, SignedOut, Refused: as in `request`.
         """
         path = f"/_matrix/client/v1/media/download/{quote(server, safe='')}/{quote(media_id, safe='')}"
-        answer = await self._ask("GET", path, follow_redirects=True, timeout=60, limit=limit)
+        answer = await self._ask("GET", path, follow_redirects=True, seconds=_MEDIA_SECONDS, limit=limit)
         if answer.status != 200:
             raise _refusal(answer, "download", None)
         if len(answer.body) > limit:
@@ -145,13 +158,28 @@ class MatrixApi:
         await self._http.aclose()
 
     async def _ask(
-        self, method: str, url: str, *, limit: int = ANSWER_BYTES, headers: dict[str, str] | None = None, **options: Any
+        self,
+        method: str,
+        url: str,
+        *,
+        seconds: float,
+        limit: int,
+        headers: dict[str, str] | None = None,
+        **options: Any,
     ) -> _Answer:
-        """Make one request, and take in no more of the answer than tells that it is over its limit."""
+        """Make one request, within `seconds`, and take in no more of the answer than tells that it is over its limit.
+
+        The time is that of the whole: whoever waits for each byte only can be kept waiting for ever.
+        """
         authorization = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         body = bytearray()
         try:
-            async with self._http.stream(method, url, headers=(headers or {}) | authorization, **options) as answer:
+            async with (
+                asyncio.timeout(seconds),
+                self._http.stream(
+                    method, url, headers=(headers or {}) | authorization, timeout=None, **options
+                ) as answer,
+            ):
                 limit = limit if answer.status_code == 200 else _ERROR_BYTES
                 if answer.headers.get("Content-Encoding", "identity") != "identity":
                     raise httpx.DecodingError("encoded, which nobody asked for")
@@ -159,7 +187,7 @@ class MatrixApi:
                     body += chunk
                     if len(body) > limit:
                         break
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             raise Unreachable(
                 f"the homeserver {self.homeserver} does not answer ({type(error).__name__})",
                 hint="Check the address and the connection.",
@@ -181,7 +209,7 @@ def text(answer: dict[str, Any], name: str) -> str:
 
 def _throttled(answer: _Answer) -> float:
     wait = (answer.json or {}).get("retry_after_ms")
-    return min(wait / 1000, _THROTTLED_WAIT) if isinstance(wait, int) and wait >= 0 else 1.0
+    return min(wait, int(_THROTTLED_WAIT * 1000)) / 1000 if isinstance(wait, int) and wait >= 0 else 1.0
 
 
 def _refusal(answer: _Answer, path: str, body: dict[str, Any] | None) -> Refused:
