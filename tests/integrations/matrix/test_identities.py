@@ -124,6 +124,17 @@ def test_an_identity_that_vanishes_is_a_change_too(mia: Someone):
     assert _passing(directory) == []
     directory.accept(MIA, None)
     assert directory.standing(MIA) is Standing.ABSENT
+    assert directory.changed([MIA]) == ()
+    # Whatever comes after that is no first identity: it is asked about, also after a restart.
+    mia.reset()
+    mia.add("NEWPHONE")
+    for later in (directory, Directory(pins=dict(directory.pins))):
+        assert later.standing(MIA) is Standing.ABSENT
+        assert later.learn(mia.listing()) is Standing.CHANGED
+        assert later.changed([MIA]) == (MIA,)
+        assert _passing(later) == []
+    directory.accept(MIA, mia.master)
+    assert _passing(directory) == ["NEWPHONE"]
 
 
 def test_pins_outlive_the_session(mia: Someone):

@@ -88,14 +88,16 @@ class Directory:
     """All listings of this session, and the pins, which outlive it."""
 
     pins: dict[str, str] = field(default_factory=dict)
-    """Master keys by user, unpadded base64."""
+    """Master keys by user, unpadded base64; empty where it was accepted that there is none any more."""
     listings: dict[str, Listing] = field(default_factory=dict)
 
     def standing(self, user_id: str) -> Standing:
         """Compare what `user_id` publishes with the pin."""
         pinned, published = self.pins.get(user_id), self.published(user_id)
+        if not pinned and published is None:
+            return Standing.ABSENT
         if pinned is None:
-            return Standing.ABSENT if published is None else Standing.FIRST
+            return Standing.FIRST
         if user_id not in self.listings or pinned == published:
             return Standing.PINNED
         return Standing.CHANGED
@@ -114,11 +116,8 @@ class Directory:
         return standing
 
     def accept(self, user_id: str, master: str | None) -> None:
-        """Pin `master` in place of the old key; `None` forgets the pin."""
-        if master is None:
-            self.pins.pop(user_id, None)
-        else:
-            self.pins[user_id] = master
+        """Pin `master` in place of the old key; `None`: there is none any more, and the next one is a change again."""
+        self.pins[user_id] = master or ""
 
     def changed(self, users: Iterable[str]) -> tuple[str, ...]:
         """Those of `users` whose identity changed and was not accepted, sorted."""
