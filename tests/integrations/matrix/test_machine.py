@@ -145,9 +145,12 @@ def test_a_replay_is_refused_and_the_same_event_is_not(device: Callable[..., Dev
     mia, leo = device(MIA), device(LEO)
     share(mia, leo)
     sent = event(mia, "yes")
-    assert leo.machine.decrypt(ROOM, sent) == leo.machine.decrypt(ROOM, sent)
+    opened = leo.machine.decrypt(ROOM, sent)
+    assert leo.machine.decrypt(ROOM, {**sent, "event_id": "$other"}) == opened
+    for _ in range(2):
+        leo.machine.check_new(opened, MIA, "$1", established=True)
     with pytest.raises(UndecryptableEvent, match="replay"):
-        leo.machine.decrypt(ROOM, {**sent, "event_id": "$other"})
+        leo.machine.check_new(opened, MIA, "$other", established=True)
 
 
 def test_a_message_of_another_room_is_refused(device: Callable[..., Device]):
@@ -233,6 +236,18 @@ def test_uploaded_keys_are_signed_and_topped_up(device: Callable[..., Device]):
     assert set(renewed) == {"fallback_keys"}
     mia.machine.forget_upload()
     assert "device_keys" in (mia.machine.keys_upload() or {})
+
+
+@pytest.mark.parametrize("count", [-(10**9), -1, 0, 49, 10**400])
+def test_no_more_keys_are_made_than_there_can_be(device: Callable[..., Device], count: int):
+    mia = device(MIA)
+    most = mia.machine._olm.account.max_one_time_keys
+    for note in (
+        lambda: mia.machine.note_counts(count, unused_fallback_key=False),
+        lambda: mia.machine.keys_uploaded(count),
+    ):
+        note()
+        assert len((mia.machine.keys_upload() or {}).get("one_time_keys", {})) <= most
 
 
 @pytest.mark.parametrize("claimed", [None, [], {}, {LEO: []}, {LEO: {"D1": {}}}, {LEO: {"D1": {"a": 1, "b": 2}}}])

@@ -134,6 +134,12 @@ class UndecryptableEvent(MatrixError):
         self.missing_key = missing_key
 
 
+class RecordUnavailable(MatrixError):
+    """The record of seen messages cannot be read or written, so no message is shown now."""
+
+    code: ClassVar[str] = "record-unavailable"
+
+
 class MediaError(MatrixError):
     """An attachment that cannot be opened."""
 

@@ -72,7 +72,9 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     encrypted_rooms: frozenset[str] = frozenset()
     """Rooms once seen encrypted, so that no homeserver can say that they are not."""
     accepted_readers: dict[str, frozenset[str]] = {}
-    """Who may read in each of them: whoever else comes is asked about first."""
+    """Who may read, in each of them and in rooms entered here: whoever else comes is asked about first."""
+    seen_record: int = 0
+    """The number of the record of seen messages; 0 before there was one. Another one in its place is noticed."""
 
 
 class KeyStore:

@@ -23,7 +23,7 @@ from tutela.device.errors import DamagedProfile
 from tutela.integrations.matrix.cross_signing import DeviceKeys
 from tutela.integrations.matrix.errors import UndecryptableEvent
 from tutela.integrations.matrix.franking import frank
-from tutela.integrations.matrix.replays import Replays
+from tutela.integrations.matrix.replays import Origin, Replays
 from tutela.integrations.matrix.rooms import MEGOLM
 from tutela.integrations.matrix.signed_json import encode_base64, signable, verify_json
 from tutela.wire.franking import COMMITMENT_FIELD, OPENING_BYTES
@@ -47,6 +47,7 @@ class Decrypted:
     content: dict[str, Any]
     curve25519: str
     ed25519: str
+    origin: Origin
 
 
 class Machine:
@@ -93,6 +94,11 @@ class Machine:
         self._store.database.close()
         self._replays.close()
 
+    @property
+    def seen_record(self) -> int:
+        """The number of the record of seen messages; another one is in its place when this changes."""
+        return self._replays.number
+
     # Keys that the homeserver hands out
 
     def forget_upload(self) -> None:
@@ -101,7 +107,7 @@ class Machine:
 
     def note_counts(self, one_time_keys: int, *, unused_fallback_key: bool) -> None:
         """Take in how many one-time keys the homeserver still has, and whether the fallback key is unused."""
-        self._one_time_keys = one_time_keys
+        self._one_time_keys = self._credible(one_time_keys)
         self._wants_fallback_key = not unused_fallback_key
 
     def keys_upload(self) -> dict[str, Any] | None:
@@ -128,8 +134,12 @@ class Machine:
         self._olm.account.shared = True
         self._olm.mark_keys_as_published()
         self._olm.save_account()
-        self._one_time_keys = one_time_keys
+        self._one_time_keys = self._credible(one_time_keys)
         self._wants_fallback_key = False
+
+    def _credible(self, one_time_keys: int) -> int:
+        """As many keys as are missing are made: no more than there can be may be missing."""
+        return max(0, min(one_time_keys, int(self._olm.account.max_one_time_keys)))
 
     # Receiving
 
@@ -156,10 +166,10 @@ class Machine:
         return self._inbound(room_id, session_id) is not None
 
     def decrypt(self, room_id: str, event: Mapping[str, Any]) -> Decrypted:
-        """Decrypt an `m.room.encrypted` event of a room.
+        """Decrypt an `m.room.encrypted` event of a room. Who sent it, and whether it is new, is not known by that.
 
         Raises:
-            UndecryptableEvent: no key, another algorithm, damage, or a replay of another event.
+            UndecryptableEvent: no key, another algorithm, or damage.
         """
         content = event.get("content")
         if not isinstance(content, dict) or content.get("algorithm") != MEGOLM:
@@ -180,8 +190,17 @@ class Machine:
         kind, inner_content = inner.get("type"), inner.get("content")
         if not isinstance(kind, str) or not isinstance(inner_content, dict):
             raise UndecryptableEvent("malformed")
-        self._replays.check(room_id, session.sender_key, session_id, index, str(event.get("event_id")))
-        return Decrypted(kind, inner_content, session.sender_key, session.ed25519)
+        origin = Origin(room_id, session.sender_key, session_id, index)
+        return Decrypted(kind, inner_content, session.sender_key, session.ed25519, origin)
+
+    def check_new(self, opened: Decrypted, sender: str, event_id: str, *, established: bool) -> None:
+        """Note under which event a message came, and that `sender` sent it, if that is `established`.
+
+        Raises:
+            UndecryptableEvent: a replay of another event.
+            RecordUnavailable: it cannot be noted now.
+        """
+        self._replays.check(opened.origin, sender, event_id, established=established)
 
     # Sending
 

@@ -41,7 +41,9 @@ class Change:
 class OwnDevice:
     """A signed-in device. Made by `signing_in`."""
 
-    def __init__(self, api: MatrixApi, machine: Machine, store: KeyStore) -> None:
+    def __init__(self, api: MatrixApi, machine: Machine, store: KeyStore, *, record_lost: bool = False) -> None:
+        """`record_lost`: the record of seen messages was there before and is not any more, to be told to the user."""
+        self.record_lost = record_lost
         self.api = api
         self.machine = machine
         self.store = store

@@ -24,7 +24,7 @@ from tutela.integrations.matrix.errors import (
 from tutela.integrations.matrix.franking import check
 from tutela.integrations.matrix.guarding import GuardLike
 from tutela.integrations.matrix.identities import SenderTrust, Standing
-from tutela.integrations.matrix.machine import ONE_TIME_KEY
+from tutela.integrations.matrix.machine import ONE_TIME_KEY, Decrypted
 from tutela.integrations.matrix.own_device import Change, OwnDevice
 from tutela.integrations.matrix.rooms import read_invitation
 from tutela.integrations.matrix.signed_json import at, whole
@@ -77,10 +77,14 @@ class Receiver:
         return message.evidence or self._echoes.get(message.event_id)
 
     def notices(self) -> list[Notice]:
-        """Return what is to be told, once: whose keys changed, in every room shared with them, and who has come."""
+        """Return what is to be told, once: whose keys changed, in every room shared with them, who has come, a loss."""
         told = [notice for change in self._device.take_changes() for notice in self._notices(change)]
-        arrivals = self._device.take_arrivals()
-        return told + [_notice(room_id, user_id, NoticeKind.SOMEBODY_JOINED) for room_id, user_id in arrivals]
+        told += [_notice(*arrival, NoticeKind.SOMEBODY_JOINED) for arrival in self._device.take_arrivals()]
+        rooms = [room.room_id for room in self._device.rooms.values() if room.encrypted]
+        if self._device.record_lost and rooms:
+            told += [_notice(room_id, self._device.user_id, NoticeKind.RECORD_LOST) for room_id in rooms]
+            self._device.record_lost = False
+        return told
 
     async def take(self, body: Mapping[str, Any], since: str | None) -> AsyncIterator[TimelineEvent]:
         """Take in one sync answer and give what the application is to be shown.
@@ -149,9 +153,10 @@ class Receiver:
         else:
             yield _notice(room_id, self._device.user_id, NoticeKind.MESSAGES_SKIPPED)
         room = self._device.rooms.get(room_id)
-        for raw in raws if room and not room.fresh else ():
-            room.apply_past(raw)
-        self._device.remember_rooms()
+        if room and not room.fresh:
+            for raw in raws:
+                room.apply_past(raw)
+            self._device.remember_rooms()
         for notice in self.notices():
             yield notice
         for raw in reversed(raws):
@@ -194,12 +199,22 @@ class Receiver:
         if trust is None:
             yield UnreadableMessage(**unverified, problem=Problem.FORGED)
             return
+        try:
+            self._check_new(opened, head, trust)
+        except UndecryptableEvent:
+            yield UnreadableMessage(**unverified, problem=Problem.UNDECRYPTABLE)
+            return
         franked = check(raw, **head, event_type=opened.type, content=opened.content)
         common = {**head, "own": own, "trust": trust, "franking": franked.franking, "evidence": franked.evidence}
         if opened.type == "m.sticker":
             yield UnreadableMessage(**common, problem=Problem.UNSUPPORTED)
         elif opened.type == "m.room.message":
             yield await self._message(common, opened.content)
+
+    def _check_new(self, opened: Decrypted, head: dict[str, Any], trust: SenderTrust) -> None:
+        # Only now: a copy that somebody passes off as another's must not make the true one a replay.
+        established = trust is not SenderTrust.UNKNOWN
+        self._device.machine.check_new(opened, head["sender"], head["event_id"], established=established)
 
     def _echoed(self, head: dict[str, Any], raw: Any) -> None:
         """Keep what the homeserver adds to a message of this device: its time and its stamp."""
@@ -208,6 +223,10 @@ class Receiver:
         except UndecryptableEvent:
             return
         if self._device.sender(head["sender"], opened.curve25519, opened.ed25519) is not SenderTrust.VERIFIED:
+            return
+        try:
+            self._check_new(opened, head, SenderTrust.VERIFIED)
+        except UndecryptableEvent:
             return
         evidence = check(raw, **head, event_type=opened.type, content=opened.content).evidence
         if evidence is not None:

@@ -41,7 +41,7 @@ async def sign_in(api: MatrixApi, profile: Profile, *, user: str, password: str 
         OtherAccount: the profile belongs to another account.
         SignedOut: the session has ended, and there is no password to start another.
         WrongPassword, Unreachable, Refused: the homeserver's answers.
-        DamagedProfile: the profile cannot be read.
+        DamagedProfile, RecordUnavailable: the profile cannot be read.
     """
     store = KeyStore(profile)
     session = store.state.session
@@ -49,7 +49,7 @@ async def sign_in(api: MatrixApi, profile: Profile, *, user: str, password: str 
         raise OtherAccount(f"the profile belongs to {session.user_id}", hint="Choose another profile folder.")
     if session is not None and not (profile.folder / DATABASE).exists():
         session = None  # without its keys the device is nothing: become another one
-        store.update(session=None, since=None)
+        store.update(session=None, since=None, seen_record=0)
     if session is None or not await _still_valid(api, session):
         if password is None:
             raise SignedOut("there is no session to resume", status=401, errcode="M_MISSING_TOKEN", hint="Log in.")
@@ -57,7 +57,9 @@ async def sign_in(api: MatrixApi, profile: Profile, *, user: str, password: str 
         store.update(session=session)
     api.token = session.access_token
     machine = Machine(session.user_id, session.device_id, profile.folder, store.olm_passphrase)
-    return OwnDevice(api, machine, store)
+    lost = store.state.seen_record not in (0, machine.seen_record)
+    store.update(seen_record=machine.seen_record)
+    return OwnDevice(api, machine, store, record_lost=lost)
 
 
 async def establish_identity(

@@ -46,6 +46,8 @@ class NoticeKind(enum.StrEnum):
     """`user_id` would read in the room and was neither invited nor accepted by this account."""
     MESSAGES_SKIPPED = "messages-skipped"
     """There were too many messages to fetch while this device was away."""
+    RECORD_LOST = "record-lost"
+    """The record of seen messages was removed: what comes again is not recognised."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,4 +169,8 @@ _NOTICES = {
         "Until you accept, nothing is sent."
     ),
     NoticeKind.MESSAGES_SKIPPED: N_("Some earlier messages are not shown."),
+    NoticeKind.RECORD_LOST: N_(
+        "This device has lost its list of the messages that it has seen. "
+        "An old message could come again and look like a new one."
+    ),
 }
