@@ -82,12 +82,12 @@ def test_a_missing_extra_is_told_with_the_line_that_installs_it(command: list[st
     program = f"import sys; sys.modules[{module!r}] = None; from tutela.cli.main import main; main({command!r})"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert f'pip install "tutela[{extra}]"' in done.stderr
+    assert f'pip install ".[{extra}]"' in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_the_doctor_finds_this_machine_well():
-    done = subprocess.run([sys.executable, "-m", "tutela", "doctor"], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-P", "-m", "tutela", "doctor"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     assert "✗" not in done.stdout
     assert "ristretto255 works" in done.stdout

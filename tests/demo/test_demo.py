@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 async def started(folder: Path, *arguments: str, **environment: str) -> AsyncIterator[Process]:
     """`tutela demo` without a terminal, with a temporary folder of its own; gone at the end, whatever happens."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tutela", "demo", *arguments,
+        sys.executable, "-P", "-m", "tutela", "demo", *arguments,
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         env={**os.environ, "TMPDIR": str(folder), **environment}, start_new_session=True, limit=1 << 20,
     )  # fmt: skip

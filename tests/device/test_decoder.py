@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import io
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -47,6 +48,17 @@ async def test_what_cannot_be_decoded_is_unreadable_and_the_child_goes_on(pictur
         assert len(await decoder.margins(jpeg())) >= 1
     finally:
         await decoder.close()
+
+
+async def test_the_child_imports_nothing_from_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for module in ("msgspec", "numpy", "tutela"):
+        (tmp_path / f"{module}.py").write_text("open('imported', 'w')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    decoder = Decoder()
+    assert len(await decoder.margins(jpeg())) >= 1
+    await decoder.close()
+    assert not (tmp_path / "imported").exists()
 
 
 async def test_too_many_bytes_never_reach_the_child():

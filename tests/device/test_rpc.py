@@ -84,7 +84,7 @@ async def _served(folder: Path, stage: Stage) -> AsyncIterator[Rpc]:
     (folder / "root.json").write_bytes(document.encode(stage.epoch.trust_root))
     async with running(stage.settings, transport=stage.homeserver) as url:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tutela", "device", "serve", "--profile", str(folder / "device"),
+            sys.executable, "-P", "-m", "tutela", "device", "serve", "--profile", str(folder / "device"),
             "--key", str(folder / "key"), "--provider", url, "--trust-root", str(folder / "root.json"),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=1 << 20, cwd=folder,
         )  # fmt: skip
@@ -249,7 +249,7 @@ async def test_a_dead_provider_is_an_error_with_a_hint(tmp_path: Path):
 @asynccontextmanager
 async def _unreachable(folder: Path, stage: Stage) -> AsyncIterator[Rpc]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tutela", "device", "serve", "--profile", str(folder / "device"),
+        sys.executable, "-P", "-m", "tutela", "device", "serve", "--profile", str(folder / "device"),
         "--key", str(folder / "key"), "--provider", "http://127.0.0.1:9", "--trust-root", str(folder / "root.json"),
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
@@ -416,7 +416,7 @@ async def test_input_that_is_no_pipe_is_told(tmp_path: Path):
     (tmp_path / "root.json").write_bytes(document.encode(epoch_of(LISTED).trust_root))
     with (tmp_path / "key").open("rb") as file:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tutela", "device", "serve", "--profile", str(tmp_path / "device"),
+            sys.executable, "-P", "-m", "tutela", "device", "serve", "--profile", str(tmp_path / "device"),
             "--key", str(tmp_path / "key"), "--provider", "https://provider.invalid",
             "--trust-root", str(tmp_path / "root.json"),
             stdin=file, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,

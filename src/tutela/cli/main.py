@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 from dataclasses import dataclass
 from typing import Final
 
@@ -52,7 +53,8 @@ class _Lazy(click.Group):
         except ModuleNotFoundError as error:
             if sub.extra is None:
                 raise
-            raise missing(error, cmd_name, sub.extra) from error
+            lacking = missing(error, cmd_name, sub.extra)
+            raise click.ClickException(f"{lacking.message}.\n{lacking.hint}") from error
         except OSError as error:  # libsodium is unpacked into the temporary folder
             raise click.ClickException(
                 f"tutela {cmd_name} cannot be loaded: {error.strerror}.\n"
@@ -74,3 +76,5 @@ def main() -> None:
 
     `tutela COMMAND --help` shows each command with examples. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
     """
+    # No process started from here imports from the current folder: it may be a list's, which others fill.
+    os.environ["PYTHONSAFEPATH"] = "1"  # noqa: TID251 (the edge)

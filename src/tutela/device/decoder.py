@@ -119,6 +119,7 @@ class Decoder:
         if self._child is None:
             self._child = await asyncio.create_subprocess_exec(
                 sys.executable,
+                "-P",  # imports nothing from the folder that this happens to run in, such as one full of downloads
                 "-m",
                 "tutela.signals.image.child",
                 msgspec.json.encode(self._limits).decode(),

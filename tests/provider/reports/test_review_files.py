@@ -41,6 +41,16 @@ def opened(png: bytes) -> Image.Image:
     return Image.open(io.BytesIO(png))
 
 
+def test_the_child_imports_nothing_from_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for module in ("PIL", "numpy", "tutela"):
+        (tmp_path / f"{module}.py").write_text("open('imported', 'w')")
+    (tmp_path / "picture").write_bytes(photograph())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    Previews().make(tmp_path / "picture", Look.BLURRED)
+    assert not (tmp_path / "imported").exists()
+
+
 @pytest.mark.parametrize(
     ("head", "kind"),
     [

@@ -21,6 +21,7 @@ from typing import Any, Final, Self
 
 import httpx
 
+from tutela.extras import install
 from tutela.integrations.matrix import attached
 from tutela.integrations.matrix.errors import HomeserverFailed
 
@@ -154,7 +155,7 @@ def _failure(folder: Path) -> HomeserverFailed:
         if (folder / name).exists()
     )
     if "No module named" in text and "synapse" in text:
-        return HomeserverFailed("Synapse is not installed", hint='install it with: pip install "tutela[demo]"')
+        return HomeserverFailed("Synapse is not installed", hint=install("demo"))
     if "Address already in use" in text or "CannotListenError" in text:
         return _PortTaken("the local homeserver found its port taken")
     last = text.strip().splitlines()[-1:] or ["it said nothing"]
@@ -162,7 +163,7 @@ def _failure(folder: Path) -> HomeserverFailed:
 
 
 def _run(folder: Path) -> subprocess.Popen[bytes]:
-    synapse = (sys.executable, "-m", "synapse.app.homeserver", "--config-path", str(folder / "homeserver.yaml"))
+    synapse = (sys.executable, "-P", "-m", "synapse.app.homeserver", "--config-path", str(folder / "homeserver.yaml"))
     keeper = (sys.executable, "-I", "-S", attached.__file__)
     with (folder / "console.log").open("wb") as console:
         # In a session of its own, so that Ctrl-C reaches us alone and we stop it in order.

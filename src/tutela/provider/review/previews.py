@@ -42,7 +42,7 @@ class Previews:
             raise StorageUnavailable(f"a reported file cannot be read: {error}", retry_after=30) from error
         with file, self._turns:
             child = subprocess.Popen(  # noqa: S603 (our own program)
-                [sys.executable, "-m", "tutela.signals.image.preview", look],
+                [sys.executable, "-P", "-m", "tutela.signals.image.preview", look],
                 stdin=file,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
