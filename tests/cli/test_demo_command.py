@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -10,9 +12,11 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from tutela.cli import demo
 from tutela.cli.demo import NEEDED
+from tutela.extras import install
 from tutela.lists import files
 
 
@@ -64,6 +68,13 @@ def test_it_says_what_is_missing_before_it_says_anything_else(module: str):
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stdout == ""
-    assert (
-        done.stderr == f'Error: tutela demo needs {module}, which is not installed.\nRun: pip install "tutela[demo]"\n'
-    )
+    needs = f"tutela demo needs {module}, which is not installed"
+    assert done.stderr == f"Error: {needs}\nHint:  {install('demo')}\n"
+
+
+def test_it_says_so_to_machines_too(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    done = CliRunner().invoke(demo.demo, ["--json"])
+    assert done.exit_code == 1
+    assert json.loads(done.stdout)["error"]["code"] == "missing-part"
+    assert done.stderr == ""

@@ -64,7 +64,7 @@ def test_a_missing_extra_is_told_with_the_line_that_installs_it(monkeypatch: pyt
     result = CliRunner().invoke(main, ["provider"])
     assert result.exit_code == 1
     assert "tutela provider needs fastapi, which is not installed." in result.output
-    assert 'pip install "tutela[provider]"' in result.output
+    assert 'pip install ".[provider]"' in result.output
 
 
 def test_a_broken_import_of_our_own_is_not_blamed_on_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,7 +122,7 @@ def test_without_its_packages_the_service_runs_alone(
     monkeypatch.setitem(sys.modules, "webauthn", None)
     with _console(settings) as (beside, site):
         assert (beside, site) == ([], None)
-    assert 'pip install "tutela[console]"' in capsys.readouterr().err
+    assert 'pip install ".[console]"' in capsys.readouterr().err
 
 
 def free_port() -> int:

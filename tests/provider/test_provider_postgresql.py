@@ -277,7 +277,7 @@ def test_without_its_driver(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(SettingsError, match="driver") as refused:
         Database("postgresql://db/tutela")
-    assert 'pip install "tutela[postgres]"' in (refused.value.hint or "")
+    assert 'pip install ".[postgres]"' in (refused.value.hint or "")
 
 
 SECRETIVE = "postgres://ann:Secret1@db/tutela?password=Secret2&sslpassword=Secret3&host=/run/db&sslmode=verify-full"

@@ -19,6 +19,7 @@ import click
 from rich.markup import escape
 
 from tutela.cli.console import JSON, Command, say
+from tutela.extras import install
 
 _BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _FREE_BYTES: Final = 1 << 30
@@ -97,7 +98,7 @@ def _extra(name: str, module: str, use: str) -> Callable[[], Finding]:
     def look() -> Finding:
         there = importlib.util.find_spec(module) is not None
         version = importlib.metadata.version(_DISTRIBUTIONS[module]) if there else "not installed"
-        return Finding(_DISTRIBUTIONS[module], there, version, use, f'Run: pip install "tutela[{name}]"')
+        return Finding(_DISTRIBUTIONS[module], there, version, use, install(name))
 
     return look
 

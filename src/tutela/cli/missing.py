@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-import click
+from typing import ClassVar
+
+from tutela.errors import TutelaError
+from tutela.extras import install
 
 
-def missing(error: ModuleNotFoundError, command: str, extra: str) -> click.ClickException:
+class MissingPart(TutelaError):
+    """A command needs a package that was not installed."""
+
+    code: ClassVar[str] = "missing-part"
+
+
+def missing(error: ModuleNotFoundError, command: str, extra: str) -> MissingPart:
     """Return what to tell the user when a package of the extra `extra` is not there.
 
     Raises:
@@ -14,6 +23,4 @@ def missing(error: ModuleNotFoundError, command: str, extra: str) -> click.Click
     name = error.name or "tutela"
     if name.partition(".")[0] == "tutela":
         raise error
-    return click.ClickException(
-        f'tutela {command} needs {name}, which is not installed.\nRun: pip install "tutela[{extra}]"'
-    )
+    return MissingPart(f"tutela {command} needs {name}, which is not installed", hint=install(extra))

@@ -164,8 +164,8 @@ def _console(settings: Settings) -> Iterator[tuple[list[Beside], str | None]]:
     try:
         from tutela.console.server import listening
     except ModuleNotFoundError as error:
-        told = missing(error, "provider serve", "console").message.replace("\n", " ")
-        complain(f"[yellow]Warning:[/] there is no console: {escape(told)}")
+        lacking = missing(error, "provider serve", "console")
+        complain(f"[yellow]Warning:[/] there is no console: {escape(f'{lacking.message}. {lacking.hint}')}")
         yield [], None
         return
     with closing(Provider.open(settings)) as opened:

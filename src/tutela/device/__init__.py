@@ -1,6 +1,6 @@
 """The SDK on a user's device: `Guard` checks pictures before they are sent and after they arrive, and reports.
 
-Needs no database, no server and no compiler: `pip install "tutela[device]"`.
+Needs no database, no server and no compiler: `pip install ".[device]"` in a clone.
 """
 
 from tutela.device.guard import Guard

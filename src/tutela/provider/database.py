@@ -28,6 +28,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from tutela.extras import install
 from tutela.provider import postgresql, sqlite
 from tutela.provider.errors import SettingsError, StorageUnavailable
 
@@ -84,7 +85,7 @@ class Database:
             self._engine = self._kind.engine(self._url, busy_seconds)
         except ImportError as error:
             raise SettingsError(
-                "the driver of this kind of database is not installed", hint='Run: pip install "tutela[postgres]"'
+                "the driver of this kind of database is not installed", hint=install("postgres")
             ) from error
         self._reader = self._engine.execution_options(**self._kind.READS)
         self._writer = self._engine.execution_options(**self._kind.WRITES)
