@@ -75,6 +75,28 @@ def test_another_epoch_of_that_number_is_refused(record: SigningRecord, first: M
     record.check(first.epoch.payload)
 
 
+def test_a_key_with_a_second_name_signs_nothing(record: SigningRecord, first: MadeEpoch, tmp_path: Path) -> None:
+    """Beside the other name there is no record, so it would sign another epoch of a number."""
+    record.enter(first.epoch.payload)
+    (tmp_path / "elsewhere").mkdir()
+    other = tmp_path / "elsewhere" / "key.pem"
+    other.hardlink_to(record.key_path)
+    for path in (other, record.key_path):
+        with pytest.raises(errors.BadSigningRecord, match="has 2 names") as refused:
+            SigningRecord.beside(path, AURORA.key).enter(altered(first, created="2026-01-05T06:00:01Z"))
+        assert refused.value.hint is not None
+        assert "find / -samefile" in refused.value.hint
+    assert not (tmp_path / "elsewhere" / "key.pem.signed").exists()
+    other.unlink()
+    record.enter(first.epoch.payload)
+
+
+def test_a_key_that_has_gone_is_told(record: SigningRecord) -> None:
+    record.key_path.unlink()
+    with pytest.raises(errors.StorageFailed, match="aurora"):
+        record.last("provider.example")
+
+
 def test_an_older_epoch_is_refused(record: SigningRecord, first: MadeEpoch, second: MadeEpoch) -> None:
     record.enter(second.epoch.payload)
     with pytest.raises(errors.AlreadySigned, match="epoch 1 is older"):

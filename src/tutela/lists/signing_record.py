@@ -5,7 +5,8 @@ epoch in each. This file goes with the key instead. `aurora.pem.signed` holds, f
 the key signed: its number, the digest of its manifest, and a digest of the settings and authorities that it published.
 It is written before the signature is given, so that a process killed in between forgets nothing.
 
-What it cannot see is a copy of the key elsewhere: keep one, and move the two files together.
+What it cannot see is a copy of the key elsewhere: keep one, and move the two files together. A second name of the same
+file (a hard link) it does see, and refuses: the record would be beside the first.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class SigningRecord:
         """Return the last epoch of a provider that the key signed; `None` if there was none.
 
         Raises:
-            BadSigningRecord: the record is damaged, or that of another key.
+            BadSigningRecord: the record is damaged, or that of another key, or the key file has a second name.
         """
         return next((one for one in self._read() if one.provider == provider), None)
 
@@ -134,7 +135,21 @@ class SigningRecord:
             kept = _File(version=1, public_key=self.public_key, signed=signed)
             files.write(self.path, files.pretty(kept), mode=files.SECRET)
 
+    def _check_one_name(self) -> None:
+        # By another name of the same file it would have another record.
+        try:
+            names = self.key_path.stat().st_nlink
+        except OSError as error:
+            raise files.failed(self.key_path, error) from error
+        if names > 1:
+            raise BadSigningRecord(
+                f"the key file {self.key_path} has {names} names, and by another one it may have signed something else",
+                hint="keep the one with the record beside it and remove the others, which this finds: "
+                f"find / -samefile {self.key_path}",
+            )
+
     def _read(self) -> tuple[Signed, ...]:
+        self._check_one_name()
         if not (self.path.exists() or self.path.is_symlink()):
             return ()
         damaged = (
