@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,3 +16,11 @@ from tutela.integrations.matrix.homeserver import Homeserver
 async def company(homeserver: Homeserver, tmp_path: Path) -> AsyncIterator[Company]:
     async with open_company(homeserver, tmp_path) as opened:
         yield opened
+
+
+@pytest.fixture(autouse=True)
+def nothing_unforeseen(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """A client goes on after an error that nobody has foreseen; a test in which there was one fails."""
+    yield
+    records = [record for record in caplog.get_records("call") if record.name.startswith("tutela.")]
+    assert not [record.getMessage() for record in records if record.levelno >= logging.ERROR]

@@ -10,7 +10,7 @@ import pytest
 
 from harness.matrix import Company, Partner
 from harness.pictures import ORDINARY
-from tutela.integrations.matrix import client as client_module
+from tutela.integrations.matrix import syncing
 from tutela.integrations.matrix.errors import SomebodyJoined, UnknownRoom
 from tutela.integrations.matrix.timeline import Notice, NoticeKind, Problem, TextMessage, UnreadableMessage
 from tutela.language import words
@@ -141,7 +141,7 @@ async def test_who_came_while_this_client_was_away_is_asked_about(company: Compa
 
 
 async def test_who_came_before_a_gap_is_asked_about(company: Company, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(client_module, "_FILTER", '{"room":{"timeline":{"limit":1}}}')
+    monkeypatch.setattr(syncing, "_FILTER", '{"room":{"timeline":{"limit":1}}}')
     mia, leo, zoe = await company.enter("mia"), await company.enter("leo"), await company.enter("zoe")
     room = await company.room(mia, leo)
     await _invite(leo, room, zoe)
@@ -215,7 +215,7 @@ async def test_who_goes_and_is_brought_again_is_asked_about_again(company: Compa
 async def test_who_goes_and_is_brought_again_before_a_gap_is_asked_about(
     company: Company, monkeypatch: pytest.MonkeyPatch, away: bool
 ):
-    monkeypatch.setattr(client_module, "_FILTER", '{"room":{"timeline":{"limit":1}}}')
+    monkeypatch.setattr(syncing, "_FILTER", '{"room":{"timeline":{"limit":1}}}')
     mia, leo, zoe = await company.enter("mia"), await company.enter("leo"), await company.enter("zoe")
     room = await company.room(mia, leo, zoe)
     assert _asked(await mia.sync()) == []

@@ -32,6 +32,8 @@ _MEDIA_SECONDS: Final = 300.0
 SYNC_BYTES: Final = 32 << 20
 ANSWER_BYTES: Final = 16 << 20
 _ERROR_BYTES: Final = 64 << 10
+#: The longest token that a request carries back.
+_TOKEN: Final = 4096
 #: The values that a JSON answer may hold, as parsed values take up many times their text. A member takes some 20.
 _VALUES: Final = 1_500_000
 
@@ -205,6 +207,11 @@ def text(answer: dict[str, Any], name: str) -> str:
     if not isinstance(value, str) or not value:
         raise Refused(f"the homeserver's answer lacks {name!r}", status=200, errcode="M_BAD_JSON")
     return value
+
+
+def token(value: object) -> str | None:
+    """Return `value` if it can be a place in the homeserver's order of events, to be sent back; else `None`."""
+    return value if isinstance(value, str) and 0 < len(value) <= _TOKEN and value.isprintable() else None
 
 
 def _throttled(answer: _Answer) -> float:

@@ -9,13 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 from uuid import uuid4
 
 import httpx
@@ -32,36 +31,21 @@ from tutela.integrations.matrix.errors import (
     IdentityElsewhere,
     MatrixError,
     OversizedMedia,
-    SignedOut,
 )
 from tutela.integrations.matrix.franking import Franking
 from tutela.integrations.matrix.guarding import GuardLike, question
 from tutela.integrations.matrix.identities import SenderTrust
 from tutela.integrations.matrix.own_device import OwnDevice
-from tutela.integrations.matrix.receiving import PAGE, Receiver
+from tutela.integrations.matrix.receiving import Receiver
 from tutela.integrations.matrix.rooms import Room
 from tutela.integrations.matrix.signed_json import at, whole
 from tutela.integrations.matrix.signing_in import establish_identity, openid_token, sign_in
+from tutela.integrations.matrix.syncing import Syncing
 from tutela.integrations.matrix.timeline import Message, PictureMessage, TextMessage, TimelineEvent
 from tutela.signals.image import sniff, strip_trailing
 from tutela.wire.manifest import Action, TrustRoot
 from tutela.wire.report import MessageEvidence
 from tutela.wire.session import SignIn
-
-log = logging.getLogger("tutela.matrix")
-
-_FILTER: Final = json.dumps(
-    {
-        "presence": {"types": []},
-        "account_data": {"types": []},
-        "room": {"timeline": {"limit": PAGE}, "ephemeral": {"types": []}, "account_data": {"types": []}},
-    },
-    separators=(",", ":"),
-)
-#: Seconds that a sync waits for news, and the first and longest pause after a failed one.
-_SYNC_SECONDS: Final = 25.0
-_FIRST_PAUSE: Final = 0.2
-_LONGEST_PAUSE: Final = 30.0
 
 
 @dataclass(frozen=True)
@@ -101,10 +85,7 @@ class GuardedClient:
         self._media_limit = media_limit
         self._receiver = Receiver(device, guard, media_limit=media_limit)
         self._events: asyncio.Queue[TimelineEvent | None] = asyncio.Queue()
-        self._syncing = asyncio.Lock()
-        self._synced = False
-        self._running: asyncio.Task[None] | None = None
-        self._closed = False
+        self._syncing = Syncing(device, self._receiver, self._events)
 
     @classmethod
     async def login(
@@ -145,7 +126,7 @@ class GuardedClient:
             WrongPassword, SignedOut, OtherAccount: this account cannot be had here in this way.
             IdentityElsewhere: the account has an identity that is not here; hand it over or replace it.
             UnreadableIdentity: the identity handed over cannot be opened.
-            DeviceError: the profile cannot be opened.
+            DeviceError: the profile cannot be opened, or the address is none to which a password may go.
             Unreachable, Refused: the homeserver's answers.
         """
         imported = key_store.import_identity(identity.sealed, identity.key) if identity else None
@@ -208,45 +189,15 @@ class GuardedClient:
             SignedOut: the session has ended.
             MatrixError: the homeserver failed; the next call takes up where this one left off.
         """
-        async with self._syncing:
-            since = self._device.store.state.since
-            params = {"filter": _FILTER, "timeout": str(int(seconds * 1000) if self._synced else 0)}
-            if since is not None:
-                params["since"] = since
-            if not self._synced:
-                params["full_state"] = "true"  # rooms are known from their state; messages only since last time
-            body = await self._device.api.get("sync", params=params, seconds=seconds + 60)
-            async for event in self._receiver.take(body, since):
-                self._events.put_nowait(event)
-            self._synced = True
-            if isinstance(body.get("next_batch"), str):
-                self._device.store.update(since=body["next_batch"])
+        await self._syncing.once(seconds=seconds)
 
     async def run(self) -> None:
-        """Keep up to date until cancelled or closed. A homeserver that is away is asked again, ever more slowly.
+        """Keep up to date until cancelled or closed. Whatever fails is tried again, ever more slowly, and logged.
 
         Raises:
             SignedOut: the session has ended.
         """
-        self._running = asyncio.create_task(self._keep_up())
-        try:
-            await self._running
-        except asyncio.CancelledError:
-            if not self._closed:
-                raise
-
-    async def _keep_up(self) -> None:
-        pause = _FIRST_PAUSE
-        while True:
-            try:
-                await self.sync_once(seconds=_SYNC_SECONDS)
-                pause = _FIRST_PAUSE
-            except SignedOut:
-                raise
-            except MatrixError as error:
-                log.warning("%s; trying again", error)
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE)
+        await self._syncing.run()
 
     # Rooms
 
@@ -423,10 +374,7 @@ class GuardedClient:
 
     async def close(self) -> None:
         """End what is under way and close everything. The session stays; `login` goes on with it."""
-        self._closed = True
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.wait([self._running])
+        await self._syncing.stop()
         self._events.put_nowait(None)
         await self._guard.close()
         await self._device.api.close()

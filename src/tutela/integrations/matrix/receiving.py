@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from tutela.errors import TutelaError
 from tutela.integrations.matrix import media
+from tutela.integrations.matrix.api import token
 from tutela.integrations.matrix.cross_signing import fingerprint
 from tutela.integrations.matrix.errors import (
     MalformedMedia,
@@ -44,7 +45,7 @@ from tutela.wire.report import MessageEvidence
 
 log = logging.getLogger("tutela.matrix")
 
-#: Messages asked for at once, and pages fetched to close a gap.
+#: Messages asked for at once to close a gap, and pages fetched at most.
 PAGE: Final = 100
 #: The year 3000, in milliseconds.
 _LAST_TIME: Final = 32_503_680_000_000
@@ -143,14 +144,15 @@ class Receiver:
     async def _gap(self, room_id: str, before: object, since: str) -> AsyncIterator[TimelineEvent]:
         """Fetch the messages between `since` and the start of the timeline, oldest first."""
         raws: list[Any] = []
+        place = token(before)
         for _ in range(_PAGES):
-            if not isinstance(before, str):
+            if place is None:
                 break
-            params = {"dir": "b", "from": before, "to": since, "limit": str(PAGE)}
+            params = {"dir": "b", "from": place, "to": since, "limit": str(PAGE)}
             page = await self._device.api.get(f"rooms/{quote(room_id, safe='')}/messages", params=params)
             raws += _list(page.get("chunk"))
-            before = page.get("end") if page.get("chunk") else None
-        else:
+            place = token(page.get("end")) if page.get("chunk") else None
+        if place is not None or not token(before):
             yield _notice(room_id, self._device.user_id, NoticeKind.MESSAGES_SKIPPED)
         room = self._device.rooms.get(room_id)
         if room and not room.fresh:
