@@ -39,8 +39,10 @@ def test_a_key_is_for_its_owner_alone_and_the_descriptor_for_everybody() -> None
         "jurisdiction": "FI",
         "public_key": told["public_key"],
     }
-    assert json.loads(run("show", "aurora.pem", "--json").output) == {"public_key": told["public_key"]}
-    assert json.loads(run("show", "aurora.json", "--json").output)["public_key"] == told["public_key"]
+    shown = json.loads(run("show", "aurora.pem", "--json").output)
+    assert shown == {"public_key": told["public_key"], "key_id": told["key_id"]}
+    assert json.loads(run("show", "aurora.json", "--json").output) == described | {"key_id": told["key_id"]}
+    assert f"key id  {told['key_id']}" in run("show", "aurora.pem").output
 
 
 def test_a_key_is_never_written_over() -> None:
@@ -48,9 +50,15 @@ def test_a_key_is_never_written_over() -> None:
     before = Path("aurora.pem").read_bytes()
     result = create()
     assert result.exit_code == 1
-    assert "there already" in result.output
+    assert "aurora.pem is there already" in result.output
+    assert "tutela authority show aurora.pem" in result.output
     Path("aurora.json").unlink()
     assert create().exit_code == 1
+    Path("aurora.pem").rename("kept.pem")
+    Path("aurora.json").touch()
+    assert "aurora.json is there already" in create().output
+    assert not Path("aurora.pem").exists()
+    Path("kept.pem").rename("aurora.pem")
     assert Path("aurora.pem").read_bytes() == before
 
 
@@ -87,12 +95,13 @@ def test_a_passphrase_file_that_is_not_there_is_wrong_usage() -> None:
         ("aurora", "x" * 121, "FI"),
         ("aurora", "Aurora", "Finland"),
         ("aurora", "Aurora", "fi"),
+        ("aurora", "Aurora", "ZZ"),
     ],
 )
 def test_what_cannot_describe_an_authority_is_wrong_usage(authority_id: str, name: str, jurisdiction: str) -> None:
     result = run("create", authority_id, "--name", name, "--jurisdiction", jurisdiction)
     assert result.exit_code == 2
-    assert "will not do" in result.output
+    assert "will not do" in result.output or "the code of no country" in result.output
     assert "regex" not in result.output
     assert list(Path.cwd().iterdir()) == []
 

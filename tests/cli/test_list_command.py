@@ -134,6 +134,17 @@ def test_impossible_settings_are_wrong_usage(more: list[str]) -> None:
     assert not Path("list").exists()
 
 
+@pytest.mark.parametrize(
+    "name", ["https://family.example", "https://family.example/", "family.example/", "my provider"]
+)
+def test_an_address_is_no_providers_name(name: str) -> None:
+    result = run("list", "init", "list", "--provider", name, exit_code=2)
+    assert "a provider's name is a domain alone, as devices know it, such as family.example" in result.stderr
+    homeserver = ("--homeserver", "family.example=http://127.0.0.1:1")
+    assert "a domain alone" in run("provider", "init", "service", "--name", name, *homeserver, exit_code=2).stderr
+    assert list(Path.cwd().iterdir()) == []
+
+
 def test_a_list_is_not_made_twice(made: None) -> None:
     refuse("init", "list", "--provider", "p.example", code="already-there")
 
@@ -150,6 +161,19 @@ def test_what_describes_nobody_is_not_admitted(made: None) -> None:
     Path("zephyr.json").write_text("{}")
     refuse("admit", "zephyr.json", code="key-file")
     refuse("admit", "aurora.json", code="already-there")
+    Path("zephyr.json").write_text(Path("aurora.json").read_text().replace("FI", "ZZ"))
+    assert "'ZZ' is the code of no country" in refuse("admit", "zephyr.json", code="unknown-country")
+
+
+@pytest.mark.parametrize("more", [[], ["--passphrase-file", "passphrase"]])
+def test_a_secret_key_is_not_admitted_and_told_to_be_one(more: list[str]) -> None:
+    Path("passphrase").write_text("correct horse\n")
+    ask("init", "list", "--provider", "provider.example")
+    run("authority", "create", "aurora", "--name", "Aurora", "--jurisdiction", "FI", *more)
+    hint = ask("admit", "aurora.pem", exit_code=1)["error"]["hint"]
+    assert refuse("admit", "aurora.pem", code="key-file") == "aurora.pem is a SECRET key, not a descriptor"
+    assert "aurora.json" in hint
+    assert "not secret any more" in hint
 
 
 # Submissions.

@@ -14,7 +14,8 @@ from rich.markup import escape
 from tutela.cli.console import JSON, Group, answer, passphrase_of, say
 from tutela.lists import authority as keys
 from tutela.lists import files
-from tutela.lists.errors import AlreadyThere, BadKeyFile, ListError
+from tutela.lists.countries import check_country
+from tutela.lists.errors import AlreadyThere, BadKeyFile, ListError, UnknownCountry
 from tutela.wire import document, envelope, limits
 from tutela.wire.errors import WireError
 from tutela.wire.manifest import Authority, AuthorityName
@@ -85,6 +86,10 @@ def create(
             msgspec.convert(value, kind)
         except msgspec.ValidationError as error:
             raise click.UsageError(f"{value[:40]!r} will not do: {rule}") from error
+    try:
+        check_country(jurisdiction)
+    except UnknownCountry as error:
+        raise click.UsageError(f"{error.message}: {error.hint}") from error
     key = keys.key_of_seed(secrets.token_bytes(keys.SEED_BYTES))
     made = keys.describe(key, authority_id=authority_id, name=name, jurisdiction=jurisdiction)
     passphrase = passphrase_of(passphrase_file, encrypted=encrypt, confirm=True)
@@ -92,8 +97,13 @@ def create(
         raise click.UsageError("--encrypt asks for a passphrase: give --passphrase-file where nobody can type it")
     key_path = key_path or Path(f"{authority_id}.pem")
     out = out or Path(f"{authority_id}.json")
-    if out.exists():
-        raise AlreadyThere(f"{out} is there already", hint="choose another name with --out")
+    for path in (key_path, out):
+        if path.exists():
+            raise AlreadyThere(
+                f"{path} is there already",
+                hint=f"an authority makes its key once; see what it is with: tutela authority show {path}. "
+                "For another authority choose another ID, or other places with --key and --out",
+            )
     files.create(key_path, keys.encode_key(key, passphrase), mode=files.SECRET)
     files.create(out, files.pretty(made))
     facts = {"key": str(key_path), "descriptor": str(out), "encrypted": passphrase is not None} | _facts(made)
@@ -118,9 +128,9 @@ def show(file: Path, passphrase_file: Path | None, as_json: bool) -> None:
       tutela authority show aurora.pem
     """
     data = files.read(file, limit=limits.MANIFEST_BYTES)
-    if b"PRIVATE KEY" in data:
-        public = keys.public_hex(open_key(file, passphrase_file))
-        facts: dict[str, str] = {"public_key": public}
+    if keys.is_secret(data):
+        public = open_key(file, passphrase_file)
+        facts = {"public_key": keys.public_hex(public), "key_id": envelope.key_id(public.public_key())}
     else:
         facts = _facts(read_descriptor(file))
 
@@ -163,6 +173,13 @@ def read_descriptor(path: Path) -> Authority:
         BadKeyFile: the file holds none.
     """
     data = files.read(path, limit=limits.MANIFEST_BYTES)
+    if keys.is_secret(data):
+        raise BadKeyFile(
+            f"{path} is a SECRET key, not a descriptor",
+            hint=f"give the descriptor beside it, perhaps {path.with_suffix('.json').name}. If the key was sent to "
+            "anybody, it is not secret any more: its authority makes a new one with tutela authority create, and asks "
+            "to be admitted with that",
+        )
     try:
         return document.decode(data, Authority, limit=limits.MANIFEST_BYTES, canonical=False)
     except WireError as error:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import click
 from rich.console import Console
@@ -50,6 +51,18 @@ class Group(click.Group):
         commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
         with formatter.section("Commands"):
             formatter.write_dl([(name, one.get_short_help_str(limit=1000)) for name, one in commands if one])
+
+
+def check_provider_name(name: str) -> None:
+    """Go on only with what can be a provider's name; many give its address instead."""
+    if not 1 <= len(name) <= 255:
+        raise click.UsageError("a provider's name has 1 to 255 characters")
+    domain = urlsplit(name).hostname or name.partition("/")[0]
+    if "/" in name or len(name.split()) != 1:
+        raise click.UsageError(
+            f"{name[:80]!r} will not do: a provider's name is a domain alone, as devices know it, such as "
+            + (domain[:80] if len(domain.split()) == 1 else "family.example")
+        )
 
 
 def tell_error(error: TutelaError, *, as_json: bool, **more: object) -> None:

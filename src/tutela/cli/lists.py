@@ -12,12 +12,13 @@ from rich.table import Table
 
 from tutela.cli import epochs, hashing, submissions
 from tutela.cli.authority import read_descriptor
-from tutela.cli.console import JSON, Group, answer, complain, now, say, show
+from tutela.cli.console import JSON, Group, answer, check_provider_name, complain, now, say, show
 from tutela.cli.epochs import counts_of, facts_of
 from tutela.cli.submissions import LIST
 from tutela.lists import defaults, files, times
 from tutela.lists.acceptance import trusted_keys
 from tutela.lists.consistency import check_parameters, check_rule
+from tutela.lists.countries import check_country
 from tutela.lists.epoch import Settings
 from tutela.lists.workspace import Workspace
 from tutela.wire.manifest import Agreement, Manifest
@@ -83,8 +84,7 @@ def init(
         same_item_distance=distance,
         minimum_quality=minimum_quality,
     )
-    if not 1 <= len(provider) <= 255:
-        raise click.UsageError("a provider's name has 1 to 255 characters")
+    check_provider_name(provider)
     settings = Settings(provider=provider, agreement=rule)
     check_rule(rule)
     check_parameters(settings.parameters)
@@ -108,6 +108,7 @@ def admit(descriptor: Path, root: Path, as_json: bool) -> None:
       tutela list admit aurora.json --list family.example
     """
     authority = read_descriptor(descriptor)
+    check_country(authority.jurisdiction)
     Workspace.open(root).admit(authority)
     answer(
         as_json,

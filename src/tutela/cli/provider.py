@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tutela.cli import epochs
-from tutela.cli.console import JSON, Group, answer, complain, count, say, show
+from tutela.cli.console import JSON, Group, answer, check_provider_name, complain, count, say, show
 from tutela.cli.missing import missing
 from tutela.cli.submissions import LIST
 from tutela.integrations.matrix.enforcement import acting
@@ -98,6 +98,7 @@ def init(directory: Path, name: str, homeservers: tuple[str, ...], as_json: bool
       tutela provider init /srv/tutela --name family.example \\
           --homeserver family.example=http://127.0.0.1:8008
     """
+    check_provider_name(name)
     servers = dict(_pair(text) for text in homeservers)
     values = {"name": name, "data": "data", "homeservers": servers, "trust_root": "trust-root.json"}
     settings = configuration.of_values(values, base=directory)

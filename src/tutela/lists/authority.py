@@ -6,6 +6,7 @@ The key is kept as PKCS #8 in PEM (RFC 5958), optionally encrypted under a passp
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import msgspec
@@ -71,6 +72,11 @@ def encode_key(key: Ed25519PrivateKey, passphrase: bytes | None) -> bytes:
         BestAvailableEncryption(passphrase) if passphrase is not None else NoEncryption()
     )
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+
+
+def is_secret(data: bytes) -> bool:
+    """Tell whether a file holds a secret key in PEM, under a passphrase or not."""
+    return re.search(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----", data) is not None
 
 
 def is_encrypted(pem: bytes) -> bool:

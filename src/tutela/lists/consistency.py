@@ -35,9 +35,14 @@ def check_rule(rule: Agreement) -> None:
     """Raise `WeakRule` if a rule lists what fewer than two authorities of different jurisdictions vouch for."""
     if rule.authorities < defaults.LEAST_AUTHORITIES or rule.jurisdictions < defaults.LEAST_JURISDICTIONS:
         raise WeakRule(
-            f"the rule asks for {rule.authorities} authorities of {rule.jurisdictions} jurisdictions; "
+            f"the rule is met by {_count(rule.authorities, 'authority', 'authorities')} of "
+            f"{_count(rule.jurisdictions, 'jurisdiction', 'jurisdictions')}; "
             f"no less than {defaults.LEAST_AUTHORITIES} of {defaults.LEAST_JURISDICTIONS} will do"
         )
+
+
+def _count(number: int, one: str, more: str) -> str:
+    return f"{number} {one if number == 1 else more}"
 
 
 def _check_times(manifest: Manifest) -> None:

@@ -2,6 +2,7 @@
 
 ListError
 ├── MalformedList, MalformedTime, BadKeyFile         files
+├── UnknownCountry                                   a jurisdiction
 ├── OtherDescriptor, BadSigningRecord                what a signer knows of itself
 ├── SubmissionRefused    a submission that does not extend its authority's chain
 ├── ManifestRefused      an epoch that no device accepts
@@ -39,6 +40,12 @@ class BadKeyFile(ListError):
     """A file that holds no key of the expected kind, or whose passphrase is missing or wrong."""
 
     code: ClassVar[str] = "key-file"
+
+
+class UnknownCountry(ListError):
+    """A jurisdiction that is no country's code."""
+
+    code: ClassVar[str] = "unknown-country"
 
 
 class OtherDescriptor(ListError):
