@@ -225,3 +225,25 @@ def test_a_killed_process_leaves_no_lock_and_nothing_that_sweeping_does_not_remo
         if (root / "1").exists():
             assert names(root / "1") == {"manifest", "layers", "layers/a"}
         assert names(root) - {f"1/{name}" for name in ("manifest", "layers", "layers/a")} <= {".lock", "1"}
+
+
+@pytest.mark.parametrize("device", [False, True], ids=["pipe", "device"])
+def test_what_is_no_ordinary_file_is_not_waited_for(tmp_path: Path, device: bool) -> None:
+    path = tmp_path / "1.json"
+    if device:
+        path.symlink_to("/dev/zero")
+    else:
+        os.mkfifo(path, 0o600)
+    with pytest.raises(StorageFailed, match="a pipe or a device") as refused:
+        files.read(path, limit=10)
+    assert refused.value.hint is not None
+    with pytest.raises(BadKeyFile, match="a pipe or a device"):
+        files.read_secret(path)
+
+
+def test_a_link_as_lock_makes_no_file_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "list").mkdir()
+    (tmp_path / "list" / ".lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StorageFailed, match=r"\.lock"), files.exclusively(tmp_path / "list"):
+        pass
+    assert not (tmp_path / "elsewhere").exists()

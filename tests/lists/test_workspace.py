@@ -341,6 +341,34 @@ def test_withdrawing_is_always_possible(workspace: Workspace, monkeypatch: pytes
     vouch(workspace, BOREAL, make_hashes(1, "new"))
 
 
+@pytest.mark.parametrize("folder", ["authorities", "submissions", "submissions/eve", "epochs", "epochs/7", "keys"])
+def test_nothing_is_written_or_swept_through_a_link(workspace: Workspace, tmp_path: Path, folder: str) -> None:
+    """Whoever hands a list over must not have another's files deleted, nor a secret put where it is published."""
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / ".precious.part").mkdir(parents=True)
+    (elsewhere / ".precious.part" / "thesis").write_text("x")
+    (elsewhere / ".other.part").write_text("x")
+    before = names(elsewhere)
+    linked = workspace.root / folder
+    linked.parent.mkdir(exist_ok=True)
+    if linked.exists():
+        shutil.rmtree(linked)
+    linked.symlink_to(elsewhere)
+    with pytest.raises(errors.WorkspaceDamaged, match=f"{folder} is a link"):
+        workspace.build(created=DAYS[1])
+    with pytest.raises(errors.WorkspaceDamaged, match=f"{folder} is a link"):
+        workspace.admit(make_signer("cumulus", "CA").authority)
+    assert names(elsewhere) == before
+
+
+@pytest.mark.parametrize("name", ["list.json", "authorities/aurora.json", "submissions/aurora/1.json"])
+def test_a_pipe_in_a_list_is_not_waited_for(workspace: Workspace, name: str) -> None:
+    (workspace.root / name).unlink()
+    os.mkfifo(workspace.root / name)
+    with pytest.raises((errors.StorageFailed, errors.WorkspaceDamaged)):
+        Workspace.open(workspace.root).chains()
+
+
 def test_only_an_admitted_authority_approves(workspace: Workspace) -> None:
     payload = workspace.build(created=DAYS[1]).payload
     with pytest.raises(errors.UnknownAuthority):

@@ -10,13 +10,13 @@ import shutil
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import msgspec
 
 from tutela import durable
 from tutela.durable import part_of, sync_folder, write_synced
-from tutela.lists.errors import AlreadyThere, BadKeyFile, StorageFailed
+from tutela.lists.errors import AlreadyThere, BadKeyFile, StorageFailed, WorkspaceDamaged
 from tutela.wire import document
 
 PUBLIC: Final = durable.PUBLIC
@@ -65,10 +65,10 @@ def read(path: Path, *, limit: int) -> bytes:
     """Return a file's bytes.
 
     Raises:
-        StorageFailed: it is not there, cannot be read, or has more than `limit` bytes.
+        StorageFailed: it is not there, cannot be read, is a pipe or a device, or has more than `limit` bytes.
     """
     try:
-        with path.open("rb") as file:
+        with _opened(path) as file:
             data = file.read(limit + 1)
     except OSError as error:
         raise failed(path, error) from error
@@ -81,10 +81,10 @@ def read_secret(path: Path) -> bytes:
     """Return the bytes of a key file.
 
     Raises:
-        BadKeyFile: it is not there, or other users can read it.
+        BadKeyFile: it is not there, is a pipe or a device, or other users can read it.
     """
     try:
-        with path.open("rb") as file:
+        with _opened(path) as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             data = file.read(1 << 16)
     except OSError as error:
@@ -92,6 +92,18 @@ def read_secret(path: Path) -> bytes:
     if mode & 0o077:
         raise BadKeyFile(f"other users can read the key file {path}", hint=f"run: chmod 600 {path}")
     return data
+
+
+def check_not_linked(path: Path) -> None:
+    """Check that a folder is not elsewhere: what is written, swept or kept secret there would be in another's.
+
+    Raises:
+        WorkspaceDamaged: it is a link.
+    """
+    if path.is_symlink():
+        raise WorkspaceDamaged(
+            f"{path} is a link to somewhere else", hint="a list's folders are its own: remove the link"
+        )
 
 
 def make_folder(path: Path, *, mode: int = 0o755) -> None:
@@ -160,7 +172,8 @@ def exclusively(folder: Path) -> Iterator[None]:
     Raises:
         StorageFailed: another process holds it.
     """
-    with _locked(folder / ".lock", os.O_RDWR | os.O_CREAT, f"another process is writing to {folder}"):
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    with _locked(folder / ".lock", flags, f"another process is writing to {folder}"):
         yield
 
 
@@ -179,11 +192,26 @@ def failed(path: Path, error: OSError) -> StorageFailed:
         errno.EACCES: "check who may read and write there",
         errno.EPERM: "check who may read and write there",
         errno.EROFS: "the disk is mounted read-only: choose another place, or mount it for writing",
+        errno.EINVAL: "name an ordinary file; what comes through a pipe must be saved as one first",
         errno.ENOENT: "check the path; a folder that a file goes into must be there already",
         errno.ENOTDIR: "check the path: a part of it is a file, not a folder",
         errno.EISDIR: "this is a folder; name a file",
     }.get(error.errno or 0)
     return StorageFailed(f"{path}: {error.strerror or error}", hint=hint)
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Open an ordinary file. A pipe would be waited for without end, where a folder comes from somebody else."""
+
+    def now(name: str, flags: int) -> int:
+        # Where there is no such flag (Windows), no path names a pipe that waits either.
+        return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+
+    file = open(path, "rb", opener=now)  # noqa: SIM115 (the caller closes it)
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "it is a pipe or a device, not a file")
+    return file
 
 
 @contextlib.contextmanager
@@ -218,4 +246,5 @@ def _link_or_copy(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
     except OSError:
-        write_synced(target, source.read_bytes(), PUBLIC)
+        with _opened(source) as file:
+            write_synced(target, file.read(), PUBLIC)

@@ -43,6 +43,7 @@ from tutela.wire.submission import ListClass
 
 _Document = TypeVar("_Document", bound=document.Document)
 _SETTINGS: Final = "list.json"
+_FOLDERS: Final = ("authorities", "submissions", "epochs", "keys")
 _IGNORED: Final = "# Secrets stay here.\nkeys/\n.lock\n.*.part\n"
 
 
@@ -380,9 +381,10 @@ class Workspace:
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
         with files.exclusively(self.root):
-            for pattern in ("authorities", "keys", "epochs", "epochs/*", "submissions/*"):
-                for folder in self.root.glob(pattern):
-                    durable.sweep(folder)
+            folders = [self.root / name for name in _FOLDERS]
+            for folder in (*folders, *self.root.glob("epochs/*"), *self.root.glob("submissions/*")):
+                files.check_not_linked(folder)
+                durable.sweep(folder)
             durable.sweep(self.root)
             yield
 
