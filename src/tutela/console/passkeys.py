@@ -183,8 +183,10 @@ def _challenge_in(answer: str) -> bytes:
         if len(answer) > _BYTES:
             raise ValueError("too long")
         client = json.loads(base64url_to_bytes(json.loads(answer)["response"]["clientDataJSON"]))
+        if client.get("crossOrigin"):  # the library does not look: within a page of somebody else's
+            raise ValueError("cross-origin")
         return base64url_to_bytes(client["challenge"])
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise _refused(error) from error
 
 
