@@ -87,6 +87,10 @@ def _whoami(_: FakeSynapse, params: dict[str, str], body: dict[str, Any]) -> tup
     return 200, {"user_id": SERVICE}
 
 
+def _no_delegation(_: FakeSynapse, params: dict[str, str], body: dict[str, Any]) -> tuple[int, Any]:
+    return 404, {"errcode": "M_UNRECOGNIZED", "error": "Unrecognized request"}
+
+
 def _userinfo(_: FakeSynapse, params: dict[str, str], body: dict[str, Any]) -> tuple[int, Any]:
     # A token is `name.anything`.
     return 200, {"sub": f"@{params['access_token'].partition('.')[0]}:{SERVER}"}
@@ -149,6 +153,7 @@ def _messages(it: FakeSynapse, params: dict[str, str], body: dict[str, Any], roo
 
 _ROUTES: Final[list[tuple[str, Callable[..., tuple[int, Any]]]]] = [
     (r"GET /_matrix/client/v3/account/whoami", _whoami),
+    (r"GET /_matrix/client/v1/auth_metadata", _no_delegation),
     (r"GET /_matrix/federation/v1/openid/userinfo", _userinfo),
     (r"GET /_synapse/admin/v2/users/([^/]+)", _account),
     (r"PUT /_synapse/admin/v2/users/([^/]+)", _lock),

@@ -12,7 +12,7 @@ from harness.provider import SERVER
 from tutela.integrations.matrix.admin_api import AdminApi, Denied, token_in
 from tutela.integrations.matrix.enforcement import SynapseEnforcer, acting
 from tutela.integrations.matrix.notices import Notices
-from tutela.provider.errors import EnforcerAway, EnforcerError, SettingsError
+from tutela.provider.errors import EnforcerAway, EnforcerError, EnforcerRefused, SettingsError
 from tutela.provider.review import outbox
 from tutela.provider.review.acting import PendingAction
 from tutela.provider.settings import Settings
@@ -123,6 +123,22 @@ async def test_a_homeserver_that_names_no_room() -> None:
 
     with pytest.raises(EnforcerError, match="lacks 'room_id'"):
         await Notices(over(handle), SERVER, bytes(32)).send(f"@safety:{SERVER}", f"@leo:{SERVER}", "1", "text")
+
+
+@pytest.mark.parametrize(("status", "refused"), [(200, EnforcerRefused), (500, Denied)])
+async def test_a_lock_that_would_have_no_effect_is_refused(status: int, refused: type[EnforcerError]) -> None:
+    """Matrix Authentication Service keeps the sessions: Synapse notes the lock, and lets the account go on."""
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        assert request.method == "GET", "nothing is changed"
+        if request.url.path.endswith("auth_metadata"):
+            return httpx.Response(status, json={"issuer": "https://account.example/"})
+        return httpx.Response(200, json={"user_id": f"@safety:{SERVER}", "admin": False, "locked": False})
+
+    with pytest.raises(refused):
+        await SynapseEnforcer(over(handle), SERVER, bytes(32)).perform(
+            PendingAction("1", outbox.LOCK, f"@leo:{SERVER}", "")
+        )
 
 
 async def test_a_medium_about_which_nothing_is_said() -> None:

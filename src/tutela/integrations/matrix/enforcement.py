@@ -104,10 +104,25 @@ class SynapseEnforcer:
         if account.get(flag) is wanted:
             return
         name = quote(action.target, safe="")
+        if action.kind == outbox.LOCK:
+            await self._check_locks_hold()
         if flag == "locked":
             await self._api.request("PUT", f"{_ADMIN}/v2/users/{name}", {"locked": wanted})
         else:
             await self._api.request("PUT", f"{_ADMIN}/v1/suspend/{name}", {"suspend": wanted})
+
+    async def _check_locks_hold(self) -> None:
+        try:
+            await self._api.request("GET", "/_matrix/client/v1/auth_metadata")
+        except Denied as error:
+            if error.status == 404:
+                return
+            raise
+        # As its code of 1.163 has it: where another service keeps the sessions, Synapse's lock is noted and never read.
+        raise EnforcerRefused(
+            "accounts are kept by Matrix Authentication Service, where Synapse's lock has no effect",
+            hint="Lock the account there.",
+        )
 
     async def _act_on_medium(self, action: PendingAction) -> None:
         found = _MEDIUM.fullmatch(action.target)
