@@ -107,7 +107,7 @@ async def test_a_report_is_kept_and_promised_a_reader(stage: Stage, mia: Reporte
 
 @pytest.mark.parametrize(
     ("hours", "nobody_for", "within"),
-    [(0, 0, 240), (6, 0, 240), (10, 9 * 60, 13 * 60), (18, 60, 300)],
+    [(0, 0, 240), (6, 0, 13 * 60), (10, 9 * 60, 13 * 60), (18, 60, 300)],
     ids=["at 13:00", "at 19:00", "at 23:00", "at 7:00"],
 )
 async def test_when_it_would_be_read_is_told_before_and_needs_no_session(

@@ -193,11 +193,15 @@ class Policy(_Part, frozen=True, dict=True):
 
     def due(self, urgency: Urgency, now: int) -> int:
         """Return when a case that becomes known at `now` (milliseconds) must have been decided."""
-        return now + self.minutes.of(urgency) * _MINUTE
+        return now + self.read_within(urgency, now) * _MINUTE
 
     def read_within(self, urgency: Urgency, now: int) -> int:
-        """Return within how many minutes somebody will have read it, which nights and free days can put off."""
-        return self.nobody_for(urgency, now) + self.minutes.of(urgency)
+        """Return within how many minutes somebody will have read it.
+
+        Nights and free days put it off: what would be due while nobody is there is due when somebody comes.
+        """
+        minutes = self.nobody_for(urgency, now) + self.minutes.of(urgency)
+        return minutes + self.nobody_for(urgency, now + minutes * _MINUTE)
 
     def nobody_for(self, urgency: Urgency, now: int) -> int:
         """Return for how many minutes there is nobody to read a report of this urgency; 0 if somebody is there."""
