@@ -23,6 +23,7 @@ NOT_ON_A_DEVICE = (
     "numba",
     "synapse",
     "pydantic",
+    "webauthn",
 )
 
 
@@ -43,6 +44,9 @@ def test_the_wheel_holds_all_that_is_not_code(wheel: Path):
         "tutela/chat/templates/base.html",
         "tutela/chat/static/chat.css",
         "tutela/chat/help.toml",
+        "tutela/console/templates/base.html",
+        "tutela/console/static/console.css",
+        "tutela/provider/review/policy.toml",
         "tutela/provider/migrations/env.py",
     ):
         assert needed in names, needed
@@ -74,6 +78,8 @@ def test_the_wheel_runs_without_the_source_tree(wheel: Path, tmp_path: Path):
     ("command", "module", "extra"),
     [
         (["provider", "--help"], "sqlalchemy", "provider"),
+        (["staff", "--help"], "sqlalchemy", "provider"),
+        (["audit", "--help"], "sqlalchemy", "provider"),
         (["device", "--help"], "httpx", "device"),
         (["demo"], "starlette", "demo"),
     ],

@@ -168,6 +168,7 @@ _LOOKS: Final[tuple[Callable[[], Finding], ...]] = (
     _extra("provider", "fastapi", "the provider"),
     _extra("provider", "sqlalchemy", "the provider"),
     _extra("postgres", "psycopg", "nothing but PostgreSQL as the provider's database"),
+    _extra("console", "webauthn", "the console"),
     _extra("chat", "starlette", "the chat page"),
     _extra("demo", "synapse", "the demo"),
     _browser,
