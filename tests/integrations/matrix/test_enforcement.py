@@ -176,6 +176,18 @@ async def test_whoever_is_locked_reads_it_later(service: Service, leo: PlainClie
     assert await leo.texts() == [TEXT]
 
 
+async def test_whoever_ignores_the_service_account_finds_it_when_they_stop(service: Service, leo: PlainClient):
+    """As docs/decisions/0016 says: the homeserver keeps it from them until then."""
+    ignored = f"user/{leo.user_id}/account_data/m.ignored_user_list"
+    await leo.ask("PUT", ignored, json={"ignored_users": {service.client.user_id: {}}})
+    await service.perform(outbox.STATEMENT, leo.user_id, TEXT)
+    assert await leo.texts() == []
+
+    await leo.ask("PUT", ignored, json={"ignored_users": {}})
+
+    assert await leo.texts() == [TEXT]
+
+
 async def test_the_longest_statement_fits_into_one_message(service: Service, leo: PlainClient):
     longest = "\N{GRINNING FACE}" * 4000 + "\x01" * 4000
 

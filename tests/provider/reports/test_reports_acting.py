@@ -16,6 +16,7 @@ from harness.postgresql import Server
 from harness.provider import SERVER, Stage, staged
 from harness.reports import LEO, MIA, message, report
 from harness.review import BOB, LOCK, SUSPEND, WARN, Review
+from tutela.cli.provider import _lacks
 from tutela.provider.errors import EnforcerAway, EnforcerError, EnforcerRefused, SettingsError, StorageUnavailable
 from tutela.provider.review import audit, outbox, secret
 from tutela.provider.review.acting import PATIENCE, WAITS, PendingAction
@@ -363,6 +364,15 @@ async def test_a_database_that_dies_and_comes_back(home: Path, postgresql: Serve
         }
         assert review.events()[-2:] == ["carried-out", "carried-out"]
         audit.verify(stage.provider.database)
+
+
+def test_an_operator_who_lets_nothing_be_carried_out_is_told(review: Review) -> None:
+    def told() -> str:
+        return " ".join(_lacks(review.stage.settings))
+
+    assert "reviewers have decided" not in told()
+    decided(review, SUSPEND)
+    assert "2 things that reviewers have decided cannot be done" in told()
 
 
 # The secret
