@@ -19,16 +19,23 @@ def findings(*, lacking: str | None) -> list[Finding]:
     [
         (
             None,
-            "Works here: lists, a device, a Matrix client, the provider, the chat page, the demo; missing: nothing.",
+            "Works here: lists, a device, a Matrix client, the provider, the console, the chat page, the demo; "
+            "missing: nothing.",
         ),
-        ("the demo", "Works here: lists, a device, a Matrix client, the provider, the chat page; missing: the demo."),
+        (
+            "the demo",
+            "Works here: lists, a device, a Matrix client, the provider, the console, the chat page; "
+            "missing: the demo.",
+        ),
         (
             "the provider",
-            "Works here: lists, a device, a Matrix client, the chat page; missing: the provider, the demo.",
+            "Works here: lists, a device, a Matrix client, the chat page; "
+            "missing: the provider, the console, the demo.",
         ),
         (
             "a device",
-            "Works here: lists, the provider; missing: a device, a Matrix client, the chat page, the demo.",
+            "Works here: lists, the provider, the console; "
+            "missing: a device, a Matrix client, the chat page, the demo.",
         ),
         ("", "Nothing works here yet; missing: Python."),
     ],

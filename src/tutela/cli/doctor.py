@@ -71,8 +71,9 @@ _USES: Final = {
     "a device": ("a device",),
     "a Matrix client": ("a device", "a Matrix client"),
     "the provider": ("the provider",),
+    "the console": ("the provider", "the console"),
     "the chat page": ("a device", "a Matrix client", "the chat page"),
-    "the demo": ("a device", "a Matrix client", "the provider", "the chat page", "the demo"),
+    "the demo": ("a device", "a Matrix client", "the provider", "the console", "the chat page", "the demo"),
 }
 
 
@@ -154,6 +155,7 @@ _DISTRIBUTIONS: Final = {
     "sqlalchemy": "sqlalchemy",
     "psycopg": "psycopg",
     "starlette": "starlette",
+    "webauthn": "webauthn",
     "synapse": "matrix-synapse",
 }
 _LOOKS: Final[tuple[Callable[[], Finding], ...]] = (
