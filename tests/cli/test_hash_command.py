@@ -31,6 +31,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ask(*words: str, exit_code: int = 0) -> dict[str, Any]:
+    Path("hashes.csv").unlink(missing_ok=True)
     result = CliRunner().invoke(main, ["list", "hash", *words, "--out", "hashes.csv", "--json"])
     assert result.exit_code == exit_code, result.output
     told = json.loads(result.stdout)
@@ -94,11 +95,33 @@ def test_what_is_no_picture_is_refused_or_left_out() -> None:
 
 def test_pictures_too_plain_to_be_told_apart_are_left_out() -> None:
     Path("grey.png").write_bytes(file_of(Image.new("RGB", (64, 64), "grey"), "PNG"))
-    assert ask("grey.png", exit_code=1)["error"]["code"] == "feed"
+    refused = ask("grey.png", exit_code=1)["error"]
+    assert refused["code"] == "feed"
+    assert "1 picture too plain to be told apart" in refused["message"]
+    assert "the best has quality 0, and 50 is the least" in refused["message"]
+    assert "--minimum-quality" in refused["hint"]
     Path("a.png").write_bytes(ROCKET)
     told = ask("grey.png", "a.png")
     assert (told["flat"], told["pictures"]) == (1, 1)
     assert ask("grey.png", "a.png", "--minimum-quality", "0")["flat"] == 0
+
+
+def test_an_empty_folder_is_told() -> None:
+    Path("pictures").mkdir()
+    assert ask("pictures", exit_code=1)["error"]["message"] == "there is no file in pictures"
+    Path("pictures/notes.txt").write_text("no picture")
+    refused = ask("pictures", "--skip-bad", exit_code=1)["error"]
+    assert refused["message"] == "none of the files can be read as a picture; nothing was written"
+
+
+def test_a_file_is_never_written_over() -> None:
+    Path("a.png").write_bytes(ROCKET)
+    ask("a.png")
+    before = Path("hashes.csv").read_bytes()
+    result = CliRunner().invoke(main, ["list", "hash", "a.png", "--crops", "--out", "hashes.csv"])
+    assert result.exit_code == 1
+    assert "hashes.csv is there already" in result.stderr
+    assert Path("hashes.csv").read_bytes() == before
 
 
 def test_people_are_told_what_was_written_and_what_was_not() -> None:
@@ -115,6 +138,28 @@ def test_people_are_told_what_was_written_and_what_was_not() -> None:
         "1 file that cannot be read left out.",
         "Import it with: tutela list import hashes.csv --as ID --out draft.json",
     ]
+
+
+def test_a_picture_is_withdrawn_by_what_its_hashing_wrote() -> None:
+    def run(*words: str, exit_code: int = 0) -> str:
+        result = CliRunner().invoke(main, list(words))
+        assert result.exit_code == exit_code, result.output
+        return result.output
+
+    Path("a picture.png").write_bytes(ROCKET)
+    run("list", "init", "list", "--provider", "provider.example")
+    run("authority", "create", "aurora", "--name", "Aurora", "--jurisdiction", "FI")
+    run("list", "admit", "aurora.json")
+    ask("a picture.png")
+    run("list", "import", "hashes.csv", "--as", "aurora", "--out", "draft.json")
+    run("list", "sign", "draft.json", "--key", "aurora.pem", "--out", "signed.json")
+    run("list", "submit", "signed.json")
+    words = ("list", "withdraw", "--as", "aurora", "--out", "draft.json")
+    said = run(*words, "--from", "a picture.png", exit_code=1)
+    assert "this looks like a PNG picture" in said
+    assert "tutela list hash 'a picture.png' --out hashes.csv" in said
+    assert "tutela list hash PICTURE --out" in run(*words, "a picture.png", exit_code=1)
+    assert "which withdraws 2 hashes." in run(*words, "--from", "hashes.csv")
 
 
 def test_two_authorities_with_other_copies_list_the_picture() -> None:

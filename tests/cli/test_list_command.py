@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -227,6 +228,18 @@ def test_the_quality_of_rows_without_one_can_be_given(made: None) -> None:
     assert '"quality":77' in Path("draft.json").read_text()
 
 
+def test_what_comes_next_is_said_so_that_it_works(made: None) -> None:
+    Path("feed.csv").write_text(f"pdq\n{C}\n")
+    words = ("import", "feed.csv", "--as", "aurora", "--out", "my draft.json")
+    assert "tutela list sign 'my draft.json' --key KEY --out submission.json\n" in run("list", *words).output
+    said = run("list", *words, "--list", "list").output
+    (next_,) = [line.partition("tutela ")[2] for line in said.splitlines() if line.startswith("Sign it with")]
+    assert next_ == "list sign 'my draft.json' --key KEY --out submission.json --list list"
+    said = run(*shlex.split(next_.replace("KEY", "aurora.pem"))).output
+    assert "Hand it in with: tutela list submit submission.json --list list\n" in said
+    run(*shlex.split(said.partition("tutela ")[2]))
+
+
 def test_an_authority_that_is_not_admitted_cannot_import(made: None) -> None:
     Path("feed.csv").write_text(f"pdq\n{C}\n")
     refuse("import", "feed.csv", "--as", "zephyr", "--out", "draft.json", code="unknown-authority")
@@ -304,8 +317,17 @@ def test_withdrawals_come_from_the_command_line_or_a_file(made: None) -> None:
     ask("withdraw", A.upper(), "--as", "aurora", "--out", "draft.json")
     hand_in("aurora")
     Path("mistakes.txt").write_text(f"{A}\n{B}\n")
-    told = ask("withdraw", "--from", "mistakes.txt", "--as", "boreal", "--out", "draft.json")
+    words = ("withdraw", "--as", "boreal", "--out", "draft.json", "--from", "mistakes.txt")
+    told = ask(*words)
     assert told["withdrawn"] == 2
+    for feed in (
+        f"pdq,quality\n{A},96\n{B},9\n{A},96\n",
+        f"type,hash,verified_by\npdq,{A},A Board\nmd5,x,\npdq,{B},\n",
+    ):
+        Path("mistakes.txt").write_text(feed)
+        assert ask(*words)["withdrawn"] == 2
+    Path("mistakes.txt").write_text(f"{A}\nzz\n")
+    assert refuse(*words, code="feed") == "mistakes.txt, line 2: 'zz' is not a PDQ hash of 64 hexadecimal digits"
     hand_in("boreal")
     assert ask("build", "--again")["items"] == {"agreed": 0, "attested": 0}
 
@@ -391,9 +413,11 @@ def test_a_first_epoch_is_signed_only_when_somebody_looked_at_it(made: None) -> 
     assert "the authority boreal is Boreal, of CA, with the key id" in message
     assert "the rule: authorities 2, jurisdictions 2" in message
     assert not Path("aurora.pem.signed").exists()
-    assert (
-        "Signed by Aurora (FI) with the key" in run("list", "approve", "--key", "aurora.pem", "--accept-changes").output
-    )
+    said = run("list", "approve", "--key", "aurora.pem", "--accept-changes").output
+    assert "Signed by Aurora (FI) with the key" in said
+    assert "8 changes accepted; to see them again: tutela list audit 1\n" in said
+    assert "Change:" not in said, "they were shown before"
+    assert run("list", "audit", "1").output.count("Change:") == 8
     assert json.loads(Path("aurora.pem.signed").read_text())["signed"][0]["epoch"] == 1
 
 
@@ -550,6 +574,15 @@ def test_a_status_before_the_first_epoch() -> None:
     assert "no epoch yet" in run("list", "status").output
     refuse("audit", code="workspace")
     refuse("trust-root", "--out", "root.json", code="trust-root")
+
+
+@pytest.mark.parametrize("columns", ["40", "120"])
+def test_a_narrow_terminal_reads_whole_words(made: None, monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    said = run("list", "status").output
+    assert "…" not in said
+    assert "not yet in an epoch" in said
+    assert ("authority: aurora\njurisdiction: FI\nsubmissions: 1\n" in said) is (columns == "40")
 
 
 def test_a_terminal_is_shown_how_far_it_is(

@@ -92,8 +92,20 @@ def count(number: int, one: str, more: str | None = None) -> str:
 
 
 def show(table: Table) -> None:
-    """Write a table to standard output; without the blanks that pad it where nobody sees them."""
+    """Write a table to standard output; without the blanks that pad it where nobody sees them.
+
+    Where there is no room for it beside each other, each row becomes a few lines.
+    """
     console = Console(highlight=False)
+    if table.show_header and console.measure(table, options=console.options.update(max_width=1000)).maximum > (
+        console.width
+    ):
+        headings = [str(column.header) for column in table.columns]
+        for row in zip(*(column.cells for column in table.columns), strict=True):
+            for heading, cell in zip(headings, row, strict=True):
+                say(f"{heading}: {cell}")
+            say("")
+        return
     if console.is_terminal:
         console.print(table)
         return

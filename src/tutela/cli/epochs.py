@@ -206,23 +206,27 @@ def approve(
     held = workspace.held(number, key, full=full)
     found = _audited(workspace, held, number, workers, as_json)
     signed_before = held.previous is not None and not held.unsigned_past
-    changes = (*record.changes(found.manifest, signed_before=signed_before), *found.changes)
+    noticed = record.changes(found.manifest, signed_before=signed_before)
+    changes = (*noticed, *found.changes)
     if changes and not accept_changes:
         raise UnacceptedChanges(
             "\n  ".join(("the epoch holds, but somebody must look at what is new in it:", *changes)),
             hint="if all of this is wanted, add --accept-changes",
         )
     workspace.approve(number, found.payload, key, record)
-    found = replace(found, changes=changes)
     signers = [one.id for one in workspace.signers(number)]
 
     def text() -> None:
-        _tell_audit(found)
+        _tell_audit(replace(found, changes=noticed))
+        if found.changes:
+            them = "it" if len(found.changes) == 1 else "them"
+            accepted = count(len(found.changes), "change")
+            say(f"{accepted} accepted; to see {them} again: tutela list audit {number}{escape(here())}")
         key_id = envelope.key_id(key.public_key())
         say(f"Signed by {escape(signer.name)} ({signer.jurisdiction}) with the key {key_id}.")
         say(f"Epoch {number} now bears the signatures of {', '.join(signers)}.")
 
-    answer(as_json, _audit_facts(found) | {"signers": signers}, text)
+    answer(as_json, _audit_facts(replace(found, changes=changes)) | {"signers": signers}, text)
 
 
 @click.command(cls=Command)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -13,7 +14,7 @@ from rich.markup import escape
 
 from tutela.cli.console import JSON, Command, answer, complain, count, progress, say, tell_error
 from tutela.lists import defaults, files
-from tutela.lists.errors import ListError, UnreadableFeed
+from tutela.lists.errors import AlreadyThere, ListError, UnreadableFeed
 from tutela.signals.image import DEFAULT_LIMITS, PLAIN, SHIPPED, Pdq, PictureError, luminance, pdq_of_list_item, views
 
 
@@ -44,10 +45,16 @@ def hash_(
     Example:
       tutela list hash pictures/ --out hashes.csv
     """
+    if out.exists():
+        raise AlreadyThere(f"{out} is there already", hint="choose another name with --out, or remove it first")
     found = list(_files(pictures))
+    if not found:
+        raise UnreadableFeed(
+            f"there is no file in {', '.join(map(str, pictures))}", hint="name pictures, or a folder that holds some"
+        )
     hashes: dict[str, int] = {}
     bad: list[dict[str, str]] = []
-    flat = 0
+    flat, best = 0, 0
     with progress("hashing", quiet=as_json) as tell:
         for done, path in enumerate(found, 1):
             try:
@@ -57,6 +64,7 @@ def hash_(
             else:
                 good = [pdq for pdq in made if pdq.quality >= minimum_quality]
                 flat += not good
+                best = max(best, *(pdq.quality for pdq in made))
                 hashes.update((pdq.hex, pdq.quality) for pdq in good)
             if tell:
                 tell(done, len(found))
@@ -71,10 +79,10 @@ def hash_(
         tell_error(refused, as_json=as_json, bad=bad)
         raise click.exceptions.Exit(1)
     if not hashes:
-        raise UnreadableFeed(f"nothing to vouch for among {count(len(found), 'file')}")
+        raise _nothing(flat, best, minimum_quality)
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([("pdq", "quality"), *sorted(hashes.items())])
-    files.write(out, text.getvalue().encode(), mode=0o600)
+    files.create(out, text.getvalue().encode(), mode=files.SECRET)
     hashed = len(found) - len(bad) - flat
     facts = {"out": str(out), "pictures": hashed, "hashes": len(hashes), "flat": flat, "bad": bad}
 
@@ -84,7 +92,7 @@ def hash_(
             say(f"{count(flat, 'picture')} too plain to be told apart left out (quality under {minimum_quality}).")
         if bad:
             say(f"{count(len(bad), 'file')} that cannot be read left out.")
-        say(f"Import it with: tutela list import {escape(str(out))} --as ID --out draft.json")
+        say(f"Import it with: tutela list import {escape(shlex.quote(str(out)))} --as ID --out draft.json")
 
     answer(as_json, facts, tell_people)
 
@@ -98,6 +106,17 @@ def hashes_of(data: bytes, *, crops: bool) -> list[Pdq]:
         PictureError: it cannot be read.
     """
     return [pdq_of_list_item(data), *(view.pdq for view in views(luminance(data), SHIPPED if crops else PLAIN))]
+
+
+def _nothing(flat: int, best: int, minimum: int) -> UnreadableFeed:
+    if not flat:
+        return UnreadableFeed("none of the files can be read as a picture; nothing was written")
+    return UnreadableFeed(
+        f"{count(flat, 'picture')} too plain to be told apart, and no other: the best has quality {best}, "
+        f"and {minimum} is the least; nothing was written",
+        hint="plain pictures look alike to PDQ, so lists leave them out; if your list's rule asks for less, say so "
+        "with --minimum-quality",
+    )
 
 
 def _files(given: tuple[Path, ...]) -> Iterator[Path]:

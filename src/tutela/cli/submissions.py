@@ -133,7 +133,7 @@ def import_(
     if not items:
         raise UnreadableFeed(
             f"{file} holds nothing new to vouch for ({count(counts['rows'], 'row')})",
-            hint=f"what {authority_id} vouches for already is passed over; see: tutela list status",
+            hint=f"what {authority_id} vouches for already is passed over; see: tutela list status{here()}",
         )
     made = chain.next(created=now(), list_class=list_class, vouched=items.values())
     files.write(out, document.encode(made))
@@ -144,7 +144,7 @@ def import_(
         for name, sentence in (("bad", "with a mistake left out"), *_COUNTED):
             if counts[name]:
                 say(f"{count(counts[name], 'row')} {sentence.format(assumed=assumed)}.")
-        say(f"Sign it with: tutela list sign {escape(str(out))} --key KEY")
+        say(_signing(out))
 
     answer(as_json, facts, text)
 
@@ -155,7 +155,7 @@ def import_(
     "--from",
     "source",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A file of hashes, one a line.",
+    help="A file of hashes: one a line, or as `tutela list hash` writes it.",
 )
 @AS
 @ATTESTED
@@ -174,11 +174,15 @@ def withdraw(
     """Prepare a submission that withdraws hashes, unsigned.
 
     \b
+    To withdraw a picture, hash it again, as it was hashed to vouch for it: all its hashes go.
+
+    \b
     Examples:
       tutela list withdraw HASH --as aurora --out draft.json
-      tutela list withdraw --from mistakes.txt --as aurora --out draft.json
+      tutela list withdraw --from mistakes.csv --as aurora --out draft.json
+      tutela list hash picture.jpg --out mistakes.csv      writes such a file
     """
-    named = [*hashes, *(_lines(source) if source else ())]
+    named = [*hashes, *(_hashes_in(source) if source else ())]
     if not named:
         raise click.UsageError("name the hashes to withdraw, or give --from")
     list_class = ListClass.ATTESTED if attested else ListClass.AGREED
@@ -188,7 +192,7 @@ def withdraw(
         if not _HASH.fullmatch(name):
             raise UnreadableSubmission(
                 f"{name[:80]!r} is not a PDQ hash of 64 hexadecimal digits",
-                hint="see the hashes with: tutela list vouches",
+                hint="the hashes of a picture: tutela list hash PICTURE --out FILE.csv, then withdraw --from FILE.csv",
             )
     made = chain.next(created=now(), list_class=list_class, withdrawn=wanted)
     # Refused here already, not only when it is submitted.
@@ -199,7 +203,7 @@ def withdraw(
     def text() -> None:
         hashes = count(len(wanted), "hash", "hashes")
         say(f"{escape(str(out))} is submission {made.number} of {authority_id}, which withdraws {hashes}.")
-        say(f"Sign it with: tutela list sign {escape(str(out))} --key KEY")
+        say(_signing(out))
 
     answer(as_json, facts, text)
 
@@ -244,7 +248,7 @@ def sign(file: Path, key_path: Path, out: Path, root: Path, passphrase_file: Pat
             f"Signed by {escape(signer.name)}: submission {made.number} of {made.authority} ({made.list_class}), "
             f"{len(made.vouched):,} vouched for, {len(made.withdrawn):,} withdrawn."
         )
-        say(f"Hand it in with: tutela list submit {escape(str(out))}")
+        say(f"Hand it in with: tutela list submit {escape(shlex.quote(str(out)) + here())}")
 
     answer(as_json, facts, text)
 
@@ -266,7 +270,7 @@ def submit(file: Path, root: Path, as_json: bool) -> None:
     except WireError as error:
         if _reads(_decode_draft, data):
             raise UnsignedSubmission(
-                f"{file} is not signed yet", hint=f"sign it first: tutela list sign {file} --key KEY --out FILE"
+                f"{file} is not signed yet", hint=f"sign it first: {_sign(file, Path('FILE'))}"
             ) from error
         raise UnreadableSubmission(
             f"{file} is no submission: {error.message}", hint="make one with: tutela list import, then sign it"
@@ -378,7 +382,8 @@ def _draft(path: Path) -> Submission:
     except WireError as error:
         if _reads(envelope.decode, data):
             raise UnreadableSubmission(
-                f"{path} is signed already", hint=f"hand it in with: tutela list submit {path}"
+                f"{path} is signed already",
+                hint=f"hand it in with: tutela list submit {shlex.quote(str(path))}{here()}",
             ) from error
         raise UnreadableSubmission(
             f"{path} is no draft of a submission: {error.message}", hint="make one with: tutela list import"
@@ -398,7 +403,7 @@ def _reads(decode: Callable[[bytes], object], data: bytes) -> bool:
 
 
 def _refuse_picture(path: Path, opened: BinaryIO) -> None:
-    """Tell whoever imports a picture what to do instead, and leave the file as it was."""
+    """Tell whoever gives a picture in place of its hashes what to do instead, and leave the file as it was."""
     try:
         kind = sniff(opened.read(64))
     except UnknownFormat:
@@ -406,13 +411,32 @@ def _refuse_picture(path: Path, opened: BinaryIO) -> None:
         return
     raise UnreadableFeed(
         f"{path} is not a CSV text file; this looks like a {kind.value} picture",
-        hint="to hash pictures: tutela list hash",
+        hint=f"hash it first: tutela list hash {shlex.quote(str(path))} --out hashes.csv, then give hashes.csv",
     )
 
 
-def _lines(path: Path) -> list[str]:
-    data = files.read(path, limit=limits.ENVELOPE_BYTES)
-    return [line for line in data.decode("utf-8-sig", errors="replace").split() if line]
+def _hashes_in(path: Path) -> list[str]:
+    """Return the hashes in a CSV file or in plain lines, each once; their quality does not matter."""
+    found: dict[str, None] = {}
+    with path.open("rb") as opened:
+        _refuse_picture(path, opened)
+        for row in feed.rows(opened, list_class=None, assumed_quality=100, minimum_quality=0):
+            if isinstance(row, feed.BadRow):
+                raise UnreadableFeed(
+                    f"{path}, line {row.line}: {row.reason}",
+                    hint="give hashes, one a line, or what this writes: tutela list hash PICTURE --out FILE.csv",
+                )
+            if isinstance(row, feed.GoodRow):
+                found[row.item.pdq] = None
+    return list(found)
+
+
+def _signing(draft: Path) -> str:
+    return f"Sign it with: {escape(_sign(draft, Path('submission.json')))}"
+
+
+def _sign(draft: Path, out: Path) -> str:
+    return f"tutela list sign {shlex.quote(str(draft))} --key KEY --out {out}{here()}"
 
 
 COMMANDS: Final = (import_, withdraw, sign, submit, vouches)

@@ -70,8 +70,8 @@ class _Columns:
     verified_by: int | None = None
 
 
-def rows(file: BinaryIO, *, list_class: ListClass, assumed_quality: int, minimum_quality: int) -> Iterator[Row]:
-    """Read a CSV file row by row; blank lines are passed over.
+def rows(file: BinaryIO, *, list_class: ListClass | None, assumed_quality: int, minimum_quality: int) -> Iterator[Row]:
+    """Read a CSV file row by row; blank lines are passed over. Without a class, rows may say who verified them or not.
 
     Raises:
         UnreadableFeed: another encoding, a line beyond 64 KiB, no column with hashes, or broken quoting.
@@ -142,7 +142,7 @@ def _columns(header: Sequence[str]) -> _Columns:
 
 
 def _row(
-    line: int, cells: Sequence[str], columns: _Columns, list_class: ListClass, assumed_quality: int, minimum: int
+    line: int, cells: Sequence[str], columns: _Columns, list_class: ListClass | None, assumed_quality: int, minimum: int
 ) -> Row:
     def cell(place: int | None) -> str:
         return cells[place].strip() if place is not None and place < len(cells) else ""
