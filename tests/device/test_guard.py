@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import io
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,7 @@ from tutela.device import Direction, Guard, Outcome, Reason, load_trust_root
 from tutela.device import guard as guard_module
 from tutela.device.address import check_address
 from tutela.device.client import ProviderClient
+from tutela.device.clock import Clock, steady
 from tutela.device.decoder import Decoder
 from tutela.device.errors import DamagedProfile, DeviceError, ProviderRefused, ProviderUnreachable, UntrustedAnswer
 from tutela.device.profile import Profile
@@ -67,7 +69,9 @@ class Device:
         return SignIn(matrix_server_name=SERVER, access_token=token)
 
     @asynccontextmanager
-    async def guard(self, *, update: bool = True, seconds: float = 15.0, url: str = "") -> AsyncIterator[Guard]:
+    async def guard(
+        self, *, update: bool = True, seconds: float = 15.0, url: str = "", clock: Clock = steady
+    ) -> AsyncIterator[Guard]:
         opened = await Guard.open(
             self.folder,
             key=KEY,
@@ -77,6 +81,7 @@ class Device:
             transport=None if url else httpx.ASGITransport(self.tampered),
             update=update,
             seconds=seconds,
+            clock=clock,
         )
         async with opened:
             yield opened
@@ -264,6 +269,27 @@ async def test_a_check_made_too_long_ago_is_made_anew(device: Device, monkeypatc
         monkeypatch.undo()
         guard.choose(LISTED)
         assert next(iter(guard._chosen.values())).check is not first
+
+
+async def test_a_check_does_not_outlive_a_sleep_of_the_device(device: Device):
+    """The event loop's clock stops in suspend: what was checked in the evening would still count in the morning."""
+    now = [1000.0]
+    async with device.guard(clock=lambda: now[0]) as guard:
+        guard.choose(LISTED)
+        await next(iter(guard._chosen.values())).check
+        now[0] += 599
+        assert (await guard.check_outgoing(LISTED)).outcome is Outcome.STOP
+        assert len(device.checks) == 1
+        guard.choose(LISTED)
+        await next(iter(guard._chosen.values())).check
+        now[0] += 601
+        assert (await guard.check_outgoing(LISTED)).outcome is Outcome.STOP
+        assert len(device.checks) == 3
+
+
+def test_the_clock_goes_on_in_sleep(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("tutela.device.clock.time.clock_gettime", float)
+    assert steady() == getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 async def test_choosing_many_pictures_is_bounded(device: Device):

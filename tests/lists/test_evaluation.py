@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -128,3 +129,12 @@ def test_a_file_of_another_form_is_refused(made: Evaluation) -> None:
     for changed in (b"", data[:43], data[:-1], data + bytes(1), b"X" + data[1:], MAGIC + data[8:40] + b"\xff" * 4):
         with pytest.raises(errors.MalformedEvaluation):
             Evaluation.decode(changed)
+
+
+def test_the_number_that_a_head_states_is_believed_only_if_the_file_is_as_long() -> None:
+    tracemalloc.start()
+    with pytest.raises(errors.MalformedEvaluation):
+        Evaluation.decode(MAGIC + bytes(32) + b"\xff" * 4 + bytes(300))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 1 << 20

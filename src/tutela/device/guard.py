@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from tutela.device import cover
 from tutela.device.client import ProviderClient, SignInCallback
+from tutela.device.clock import Clock, steady
 from tutela.device.decoder import Decoder
 from tutela.device.epochs import Epoch, EpochStore
 from tutela.device.errors import (
@@ -72,7 +73,7 @@ _REASONS: Final[tuple[tuple[type[Exception], Reason], ...]] = (
 
 @dataclass(frozen=True)
 class _Chosen:
-    """A check that started when its picture was chosen, at `since` on the event loop's clock."""
+    """A check that started when its picture was chosen, at `since` on the guard's clock."""
 
     check: asyncio.Task[Verdict]
     since: float
@@ -89,6 +90,7 @@ class Guard:
         *,
         decoder: Decoder | None = None,
         seconds: float = 15.0,
+        clock: Clock = steady,
     ) -> None:
         """Prefer `Guard.open`. The guard owns what it is given, and closes it."""
         self._profile = profile
@@ -98,6 +100,7 @@ class Guard:
         """What the user reports on purpose."""
         self._decoder = decoder or Decoder()
         self._seconds = seconds
+        self._clock = clock
         self._epoch: Epoch | None = None
         self._updating = asyncio.Lock()
         self._updated_at: float | None = None
@@ -118,6 +121,7 @@ class Guard:
         decoder: Decoder | None = None,
         seconds: float = 15.0,
         update: bool = True,
+        clock: Clock = steady,
     ) -> Self:
         """Open a profile and look for a new epoch; without the provider, the last one goes on.
 
@@ -131,6 +135,7 @@ class Guard:
             decoder: decodes pictures; by default in a child process.
             seconds: the longest that a check may take.
             update: whether to look for a new epoch now.
+            clock: seconds that go on while the device sleeps; what `choose` found counts for some of them.
 
         Raises:
             DeviceError: the profile cannot be opened, or what it holds does not verify; or `provider` is no address,
@@ -140,7 +145,7 @@ class Guard:
             opened = undo.enter_context(profile if isinstance(profile, Profile) else Profile(profile, key))
             client = ProviderClient(provider, sign_in, transport=transport, seconds=min(10.0, seconds))
             await undo.enter_async_context(client)
-            guard = cls(opened, client, trust_root, decoder=decoder, seconds=seconds)
+            guard = cls(opened, client, trust_root, decoder=decoder, seconds=seconds, clock=clock)
             guard._epoch = guard._store.load()
             undo.pop_all()
         if update:
@@ -170,7 +175,7 @@ class Guard:
                 raise UntrustedAnswer(f"the provider's manifest was refused: {error}", hint=error.hint) from error
             except OSError as error:
                 raise DeviceError(f"the new epoch could not be stored: {error.strerror}") from error
-            self._updated_at = asyncio.get_running_loop().time()
+            self._updated_at = self._clock()
 
     def choose(self, picture: bytes) -> None:
         """Start checking a picture that the user has just chosen, long before it is sent, if ever it is.
@@ -181,7 +186,7 @@ class Guard:
         self._forget_chosen()
         if name not in self._chosen:
             check = asyncio.create_task(self._verdict(picture, Direction.OUTGOING))
-            self._chosen[name] = _Chosen(check, asyncio.get_running_loop().time())
+            self._chosen[name] = _Chosen(check, self._clock())
             self._forget_chosen()
 
     async def check_outgoing(self, picture: bytes) -> Verdict:
@@ -235,7 +240,7 @@ class Guard:
 
     def _forget_chosen(self) -> None:
         """Drop the checks that were made too long ago to count, and the oldest of too many."""
-        latest = asyncio.get_running_loop().time() - _CHOSEN_SECONDS
+        latest = self._clock() - _CHOSEN_SECONDS
         while self._chosen:
             oldest = next(iter(self._chosen.values()))
             if len(self._chosen) <= _CHOSEN and oldest.since >= latest:
@@ -303,7 +308,7 @@ class Guard:
 
     async def _look_for_update(self) -> None:
         """Look for a new epoch if it is time; while one is held, in the background, for a check must not wait."""
-        now = asyncio.get_running_loop().time()
+        now = self._clock()
         if self._update is None or self._update.done():
             if self._updated_at is not None and now - self._updated_at < _UPDATE_SECONDS:
                 return

@@ -66,13 +66,13 @@ class Evaluation:
         magic, public, entries = _HEAD.unpack_from(data)
         if magic != MAGIC:
             raise MalformedEvaluation("not an evaluation file of a known version")
-        sizes = [min(BATCH, entries - start) for start in range(0, entries, BATCH)]
-        if len(data) != _HEAD.size + sum(sizes) * voprf.ELEMENT_BYTES + len(sizes) * voprf.PROOF_BYTES:
+        proofs = -(-entries // BATCH)
+        if len(data) != _HEAD.size + entries * voprf.ELEMENT_BYTES + proofs * voprf.PROOF_BYTES:
             raise MalformedEvaluation("an evaluation file's length does not follow from its head")
         batches = []
         at = _HEAD.size
-        for size in sizes:
-            end = at + size * voprf.ELEMENT_BYTES
+        for start in range(0, entries, BATCH):
+            end = at + min(BATCH, entries - start) * voprf.ELEMENT_BYTES
             elements = tuple(data[i : i + voprf.ELEMENT_BYTES] for i in range(at, end, voprf.ELEMENT_BYTES))
             at = end + voprf.PROOF_BYTES
             batches.append((elements, data[end:at]))
