@@ -106,6 +106,26 @@ def test_a_key_is_rotated_and_the_old_one_destroyed(config: Path, listing: Works
     assert "Name no epoch" in refused["error"]["hint"]
 
 
+def test_an_epoch_that_too_few_signed_is_named_with_the_one_that_could_be_published(config: Path, listing: Workspace):
+    publish = ("publish", "--list", listing.root, "--config", config)
+    tutela("provider", "rotate-key", "--list", listing.root)
+    refused = answered(*publish, code=1)["error"]
+    assert refused["message"].startswith("epoch 2 is not published: of the authorities that are trusted here, nobody ")
+    assert refused["hint"].endswith(f"epoch 1 bears enough: tutela provider publish 1 --list {listing.root}")
+    answered("publish", "1", *publish[1:])
+    assert answered(*publish, code=1)["error"]["hint"].endswith("Meanwhile epoch 1 stays published.")
+
+
+def test_a_first_epoch_that_nobody_signed(config: Path, listing: Workspace):
+    manifest = listing.epoch().path / "manifest.json"
+    manifest.write_bytes(
+        envelope.encode(envelope.Envelope(MANIFEST_TYPE, listing.epoch().envelope().unverified_payload, ()))
+    )
+    refused = answered("publish", "--list", listing.root, "--config", config, code=1)["error"]
+    assert refused["code"] == "too-few-signatures"
+    assert refused["hint"].endswith("No epoch before it can be published.")
+
+
 def test_what_it_says_never_holds_a_secret(config: Path, listing: Workspace):
     said = tutela("provider", "publish", "--list", listing.root, "--config", config).output
     said += tutela("provider", "status", "--config", config).output

@@ -19,11 +19,13 @@ from rich.table import Table
 from tutela.cli import epochs
 from tutela.cli.console import JSON, Group, answer, check_provider_name, complain, count, say, show
 from tutela.cli.missing import missing
-from tutela.cli.submissions import LIST
+from tutela.cli.submissions import LIST, here
 from tutela.integrations.matrix.enforcement import acting
 from tutela.lists import files, keyfile
+from tutela.lists.acceptance import accept
 from tutela.lists.errors import (
     AlreadyThere,
+    ListError,
     ManifestRefused,
     OtherProvider,
     Rollback,
@@ -232,7 +234,11 @@ def publish(epoch: int | None, root: Path, config: Path, as_json: bool) -> None:
         try:
             done = opened.publish(folder.envelope(), segments, lambda key_id: keyfile.load(root / "keys", key_id))
         except ManifestRefused as error:
+            number = int(folder.path.name)
+            error.message = f"epoch {number} is not published: {error.message}"
             error.hint = _ADVICE.get(type(error), error.hint)
+            if isinstance(error, TooFewSignatures | TooFewJurisdictions):
+                error.hint = f"{error.hint} {_instead(workspace, opened, number)}"
             raise
     facts = {
         "epoch": done.epoch,
@@ -247,6 +253,24 @@ def publish(epoch: int | None, root: Path, config: Path, as_json: bool) -> None:
         say(f"Epoch [bold]{done.epoch}[/] {state}: {count(done.segments, 'segment')}, {done.new_segments} new.")
 
     answer(as_json, facts, text)
+
+
+def _instead(workspace: Workspace, opened: Provider, refused: int) -> str:
+    """Say which epoch before the refused one bears enough signatures."""
+    root = trust_root(opened.settings)
+    try:
+        last = opened.epochs.newest().manifest
+    except NothingPublished:
+        last = None
+    for number in reversed([one for one in workspace.epochs() if one < refused]):
+        try:
+            accept(workspace.epoch(number).envelope(), root, last=last)
+        except ListError:
+            continue
+        if last is not None and number == last.epoch:
+            return f"Meanwhile epoch {number} stays published."
+        return f"Meanwhile epoch {number} bears enough: tutela provider publish {number}{here()}"
+    return "No epoch before it can be published."
 
 
 @provider.command()
