@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Awaitable, Callable
-from importlib import resources
 from typing import Final
 
 from starlette.applications import Starlette
@@ -17,12 +16,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from tutela.console import appeals, case, entrance, media, queue, second_looks
 from tutela.console import audit as audit_pages
-from tutela.console import entrance, queue
 from tutela.console import staff as staff_pages
 from tutela.console.fence import HEADERS, Fence
 from tutela.console.forms import ASSERTION, TOKEN, Form, read_form
@@ -45,10 +44,19 @@ from tutela.provider.service import Provider
 from tutela.transparency.note import SigningKey
 
 #: All pages that there are.
-PAGES: Final[tuple[Page, ...]] = (*entrance.pages, *queue.pages, *staff_pages.pages, *audit_pages.pages)
+PAGES: Final[tuple[Page, ...]] = (
+    *entrance.pages,
+    *queue.pages,
+    *case.pages,
+    *media.pages,
+    *second_looks.pages,
+    *appeals.pages,
+    *staff_pages.pages,
+    *audit_pages.pages,
+)
 _MINUTE: Final = 60_000
-#: What it shares with the chat page.
-_SHARED: Final = ("nunito.woff2", "mark.svg")
+#: Its own, and what it shares with the chat page.
+_STATIC: Final = [("tutela.console", "static"), ("tutela", "static")]
 
 
 def create_console(
@@ -90,7 +98,7 @@ def create_console(
         for page in PAGES
     ]
     app = Starlette(
-        routes=[*routes, *_static()],
+        routes=[*routes, Mount("/static", StaticFiles(packages=_STATIC))],
         middleware=[Middleware(AccessLog, sink=sink, clock=clock), Middleware(Fence, site=site)],
         exception_handlers={HTTPException: _handler(console), Exception: _handler(console)},
     )
@@ -153,6 +161,8 @@ def _check(visit: Visit, page: Page) -> None:
     if not hmac.compare_digest(visit.form.text(TOKEN).encode(), visit.token.encode()):
         raise HTTPException(403)
     if page.confirmed:
+        if visit.request.url.query:  # the passkey would not have signed it
+            raise HTTPException(400)
         _confirm(visit, person)
 
 
@@ -180,16 +190,3 @@ def _handler(console: Console) -> Callable[[Request, Exception], Awaitable[Respo
         return response
 
     return handle
-
-
-def _static() -> list[BaseRoute]:
-    shared = resources.files("tutela") / "chat" / "static"
-
-    def file(name: str) -> Route:
-        async def send(_: Request) -> Response:
-            return FileResponse(str(shared / name))
-
-        return Route(f"/static/{name}", send)
-
-    own = StaticFiles(directory=str(resources.files("tutela.console") / "static"))
-    return [*(file(name) for name in _SHARED), Mount("/static", own)]

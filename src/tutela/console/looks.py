@@ -16,8 +16,10 @@ from tutela.provider.review.people import Permission, Person, Role
 NAVIGATION: Final = (
     (Permission.SEE_QUEUE, "/queue", N_("Queue")),
     (Permission.SETTLE, "/waiting", N_("For a second person")),
+    (Permission.PROPOSE, "/second-looks", N_("Second looks")),
     (Permission.MANAGE_STAFF, "/staff", N_("Staff")),
     (Permission.READ_AUDIT, "/audit", N_("Audit log")),
+    (Permission.READ_AUDIT, "/agreement", N_("Agreement")),
 )
 ROLES: Final[Mapping[Role, str]] = {
     Role.REVIEWER: N_("Reviewer"),

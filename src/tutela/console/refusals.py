@@ -114,31 +114,6 @@ _TOLD: Final[Mapping[type[Exception], _Told]] = {
         N_("Time for a break"),
         N_("You have looked at hard things for a while. The queue is looked after; come back later."),
     ),
-    errors.NamesSomebody: (
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-        N_("This names somebody"),
-        N_("What you wrote holds a word that is also the name of somebody who reported. Others read it."),
-    ),
-    errors.WrongNote: (
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-        N_("This note cannot be kept"),
-        N_("A note has between 1 and 4,000 characters."),
-    ),
-    errors.UnknownMedium: (
-        HTTPStatus.NOT_FOUND,
-        N_("There is no such file"),
-        N_("Perhaps it has not arrived yet."),
-    ),
-    errors.PictureUnreadable: (
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-        N_("This picture cannot be shown"),
-        N_("It is damaged, too large, or not a picture. You can still decide on what was said of it."),
-    ),
-    errors.UnknownSample: (
-        HTTPStatus.NOT_FOUND,
-        N_("There is no such second look"),
-        N_("Perhaps the link is not complete, or it is somebody else’s."),
-    ),
     errors.StorageUnavailable: (
         HTTPStatus.SERVICE_UNAVAILABLE,
         N_("The service cannot reach its storage"),
