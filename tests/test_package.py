@@ -43,6 +43,7 @@ def test_the_wheel_holds_all_that_is_not_code(wheel: Path):
         "tutela/locale/fr/LC_MESSAGES/tutela.mo",
         "tutela/chat/templates/base.html",
         "tutela/chat/static/chat.css",
+        "tutela/static/nunito.woff2",
         "tutela/chat/help.toml",
         "tutela/console/templates/base.html",
         "tutela/console/static/console.css",

@@ -12,7 +12,6 @@ import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, tzinfo
-from importlib import resources
 from typing import Final
 
 from starlette.applications import Starlette
@@ -37,6 +36,8 @@ from tutela.signals.image import PictureError, sniff
 
 log = logging.getLogger("tutela.chat")
 
+#: Its own, and what it shares with the console.
+_STATIC: Final = [("tutela.chat", "static"), ("tutela", "static")]
 #: Seconds after which a silent stream says that it is alive.
 _HEARTBEAT: Final = 15.0
 _GONE: Final = (
@@ -86,7 +87,7 @@ def create_app(
         Route(f"{window}/hide/{{entry}}", routes.hide, methods=["POST"]),
         Route(f"{window}/accept/{{entry}}", routes.accept, methods=["POST"]),
         *report_routes(window, routes.window, pages),
-        Mount("/static", StaticFiles(directory=str(resources.files("tutela.chat") / "static"))),
+        Mount("/static", StaticFiles(packages=_STATIC)),
     ]
     if side_path is not None:
         paths += [Route(side_path, routes.side_by_side), Route(f"{side_path}events", routes.side_events)]
