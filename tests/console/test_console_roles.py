@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import httpx
 import pytest
 from starlette.routing import Mount, Route
 
-from harness.console import COOKIE, ConsoleStage, console_staged
+from harness.console import COOKIE, ConsoleStage
 from tutela.console.app import PAGES
 from tutela.provider.review.people import Role
 
@@ -29,6 +27,30 @@ TABLE = {
     ("POST", "/passkey/confirm"): (SIGNED_IN, False),
     ("GET", "/queue"): (REVIEWER, False),
     ("GET", "/waiting"): (REVIEWER | PARTNER, False),
+    ("GET", "/find"): (REVIEWER, False),
+    ("GET", "/cases/{case:int}"): (REVIEWER | PARTNER, False),
+    ("POST", "/cases/{case:int}/take"): (REVIEWER, False),
+    ("POST", "/cases/{case:int}/put-back"): (REVIEWER, False),
+    ("POST", "/cases/{case:int}/decide"): (REVIEWER, True),
+    ("POST", "/cases/{case:int}/notes"): (REVIEWER | PARTNER, False),
+    ("POST", "/decisions/{decision}/second"): (REVIEWER | PARTNER, True),
+    ("POST", "/decisions/{decision}/refuse"): (REVIEWER | PARTNER, True),
+    ("POST", "/decisions/{decision}/undo"): (REVIEWER, True),
+    ("POST", "/decisions/{decision}/answer"): (REVIEWER | PARTNER, True),
+    ("GET", "/media/{report}/{sha256}"): (REVIEWER | PARTNER, False),
+    ("GET", "/media/{report}/{sha256}/blurred"): (REVIEWER | PARTNER, False),
+    ("POST", "/media/{report}/{sha256}/look"): (REVIEWER | PARTNER, False),
+    ("POST", "/media/{report}/{sha256}/show"): (REVIEWER | PARTNER, False),
+    ("GET", "/media/{report}/{sha256}/{look}"): (REVIEWER | PARTNER, False),
+    ("POST", "/media/seen"): (REVIEWER | PARTNER, False),
+    ("POST", "/media/{report}/{sha256}/save"): (REVIEWER | PARTNER, False),
+    ("GET", "/second-looks"): (REVIEWER, False),
+    ("POST", "/second-looks"): (REVIEWER, False),
+    ("GET", "/second-looks/{sample}"): (REVIEWER, False),
+    ("POST", "/second-looks/{sample}"): (REVIEWER, False),
+    ("GET", "/agreement"): (SIGNED_IN, False),
+    ("GET", "/appeal/{token}"): (ALL, False),
+    ("POST", "/appeal/{token}"): (ALL, False),
     ("GET", "/staff"): (ADMIN, False),
     ("POST", "/staff/invite"): (ADMIN, True),
     ("POST", "/staff/invite-again"): (ADMIN, True),
@@ -40,13 +62,16 @@ TABLE = {
 }
 STATIC = {"/static"}
 #: What stands for the places in paths.
-PLACES = {"{secret}": "unknown", "{case:int}": "1", "{decision}": "0" * 32, "{digest}": "0" * 64}
-
-
-@pytest.fixture
-async def console(tmp_path: Path):
-    async with console_staged(tmp_path) as made:
-        yield made
+PLACES = {
+    "{secret}": "unknown",
+    "{token}": "unknown",
+    "{case:int}": "1",
+    "{decision}": "0" * 32,
+    "{sample}": "0" * 32,
+    "{report}": "0" * 64,
+    "{sha256}": "0" * 64,
+    "{look}": "grey",
+}
 
 
 def filled(path: str) -> str:

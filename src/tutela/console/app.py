@@ -20,8 +20,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from tutela.console import appeals, case, entrance, media, queue, second_looks
 from tutela.console import audit as audit_pages
-from tutela.console import entrance, queue
 from tutela.console import staff as staff_pages
 from tutela.console.fence import HEADERS, Fence
 from tutela.console.forms import ASSERTION, TOKEN, Form, read_form
@@ -44,7 +44,16 @@ from tutela.provider.service import Provider
 from tutela.transparency.note import SigningKey
 
 #: All pages that there are.
-PAGES: Final[tuple[Page, ...]] = (*entrance.pages, *queue.pages, *staff_pages.pages, *audit_pages.pages)
+PAGES: Final[tuple[Page, ...]] = (
+    *entrance.pages,
+    *queue.pages,
+    *case.pages,
+    *media.pages,
+    *second_looks.pages,
+    *appeals.pages,
+    *staff_pages.pages,
+    *audit_pages.pages,
+)
 _MINUTE: Final = 60_000
 #: Its own, and what it shares with the chat page.
 _STATIC: Final = [("tutela.console", "static"), ("tutela", "static")]
