@@ -156,9 +156,10 @@ def make_settings(folder: Path, epoch: MadeEpoch, **values: object) -> Settings:
     }
     settings = Settings(**(defaults_ | values))  # type: ignore[arg-type]
     hold(settings, epoch.keys)
-    settings.stamp_keys.mkdir(exist_ok=True)
-    (settings.stamp_keys / "home.key").write_text(STAMP_KEY.hex() + "\n")
-    (settings.stamp_keys / "home.key").chmod(0o600)
+    stamp_key = settings.stamp_keys / SERVER / "home.key"
+    stamp_key.parent.mkdir(parents=True, exist_ok=True)
+    stamp_key.write_text(STAMP_KEY.hex() + "\n")
+    stamp_key.chmod(0o600)
     return settings
 
 
