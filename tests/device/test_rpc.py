@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import binascii
 import json
 import os
 import re
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -24,7 +26,7 @@ from harness.reports import LEO, message, picture
 from tutela.device.errors import DeviceError
 from tutela.device.guard import Guard
 from tutela.device.picture_file import read_picture
-from tutela.device.rpc import RpcServer
+from tutela.device.rpc import MOST_CALLS, RpcServer
 from tutela.provider.server import running
 from tutela.wire import document
 
@@ -391,6 +393,39 @@ async def test_a_bug_in_one_call_is_its_answer_and_the_others_go_on(
         assert "ZeroDivisionError" in caplog.text
         wire.write(b'{"jsonrpc": "2.0", "id": 2, "method": "status"}')
         assert (await wire.read())["result"]["epoch"] == 1
+
+
+async def test_too_many_calls_at_once_are_refused_until_one_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    going_on = asyncio.Event()
+
+    async with served_in_memory(tmp_path) as (wire, guard):
+        monkeypatch.setattr(guard, "update", going_on.wait)
+        for number in range(MOST_CALLS):
+            wire.write(b'{"jsonrpc": "2.0", "id": %d, "method": "update"}' % number)
+        wire.write(b'{"jsonrpc": "2.0", "method": "status"}')  # a notification: no answer
+        wire.write(b'{"jsonrpc": "2.0", "id": "one more", "method": "status"}')
+        refused = await wire.read()
+        assert (refused["id"], refused["error"]["code"]) == ("one more", -32000)
+        assert refused["error"]["data"] == {"code": "too-many-calls", "hint": "Wait for an answer, then call again."}
+        going_on.set()
+        assert {(await wire.read())["id"] for _ in range(MOST_CALLS)} == set(range(MOST_CALLS))
+        wire.write(b'{"jsonrpc": "2.0", "id": "once more", "method": "status"}')
+        assert (await wire.read())["result"]["epoch"] == 1
+
+
+async def test_a_large_picture_in_base64_holds_no_other_call_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    threads = []
+
+    def decode(*text: Any, **options: Any) -> bytes:
+        threads.append(threading.current_thread())
+        return binascii.a2b_base64(*text)
+
+    async with served_in_memory(tmp_path) as (wire, _):
+        monkeypatch.setattr("tutela.device.rpc.base64.b64decode", decode)
+        wire.call("choose", picture=encoded(b"x"))
+        assert (await wire.read())["result"] == {}
+    assert len(threads) == 1
+    assert threads[0] is not threading.main_thread()
 
 
 @pytest.mark.parametrize("length", [1001, 2500, 100_000])

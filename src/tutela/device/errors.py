@@ -68,6 +68,12 @@ class DecoderFailed(DeviceError):
     code: ClassVar[str] = "decoder-failed"
 
 
+class TooManyCalls(DeviceError):
+    """As many calls are under way over JSON-RPC as there may be."""
+
+    code: ClassVar[str] = "too-many-calls"
+
+
 class ReportUnusable(DeviceError):
     """What was put together is no report."""
 

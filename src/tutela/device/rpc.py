@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tutela.device.errors import DeviceError
+from tutela.device.errors import DeviceError, TooManyCalls
 from tutela.device.guard import Guard
 from tutela.device.picture_file import read_picture
 from tutela.device.rpc_reports import METHODS as REPORTING
@@ -33,6 +33,9 @@ log = logging.getLogger("tutela.device")
 
 #: One line: the largest picture in base64, and its frame.
 MAX_LINE: Final = 64 << 20
+
+#: Calls under way at once. Each holds what it was passed, which may be a picture of many megabytes.
+MOST_CALLS: Final = 64
 
 PARSE_ERROR: Final = -32700
 INVALID_REQUEST: Final = -32600
@@ -67,6 +70,7 @@ class RpcServer:
         self._numbers = itertools.count(1)
         self._asked: dict[int | str, asyncio.Future[_Message]] = {}
         self._turn = asyncio.Lock()
+        self._under_way = 0
         self._ended = False
 
     async def openid_token(self) -> SignIn:
@@ -133,7 +137,11 @@ class RpcServer:
             return
         if message.jsonrpc != "2.0":
             await self._fail(message.id, _Refused(INVALID_REQUEST, 'jsonrpc must be "2.0"'))
+        elif message.method is not None and self._under_way >= MOST_CALLS:
+            if message.id is not None:
+                await self._fail(message.id, _refused(_TOO_MANY))
         elif message.method is not None:
+            self._under_way += 1
             tasks.create_task(self._answer(message, guard))
         elif message.id is not None and (waiting := self._asked.get(message.id)) is not None:
             if not waiting.done():
@@ -142,7 +150,10 @@ class RpcServer:
             await self._fail(message.id, _Refused(INVALID_REQUEST, "neither a call nor an answer that is waited for"))
 
     async def _answer(self, message: _Message, guard: Guard) -> None:
-        answer = await _outcome(message.method or "", message.params or {}, guard)
+        try:
+            answer = await _outcome(message.method or "", message.params or {}, guard)
+        finally:
+            self._under_way -= 1
         if message.id is not None:  # or it is a notification, which is not answered, come what may
             await self._send({"jsonrpc": "2.0", "id": message.id, **answer})
 
@@ -154,13 +165,22 @@ class RpcServer:
             await self._write_line(msgspec.json.encode(message) + b"\n")
 
 
+_TOO_MANY: Final = TooManyCalls(
+    f"{MOST_CALLS} calls are under way already", hint="Wait for an answer, then call again."
+)
+
+
+def _refused(error: TutelaError) -> _Refused:
+    return _Refused(TUTELA_ERROR, error.message, {"code": error.code, "hint": error.hint})
+
+
 async def _outcome(method: str, params: dict[str, Any], guard: Guard) -> dict[str, Any]:
     try:
         return {"result": await _call(method, params, guard)}
     except _Refused as refused:
         return {"error": refused.answer}
     except TutelaError as error:
-        return {"error": _Refused(TUTELA_ERROR, error.message, {"code": error.code, "hint": error.hint}).answer}
+        return {"error": _refused(error).answer}
     except Exception:  # the other calls must go on, whatever happened here
         log.exception("a call failed")
         return {"error": _Refused(INTERNAL_ERROR, "an error in Tutela; its log says more").answer}
@@ -192,7 +212,8 @@ async def _picture(params: dict[str, Any]) -> bytes:
     match params:
         case {"picture": str(text)}:
             try:
-                return base64.b64decode(text, validate=True)
+                # In a thread: of a large picture it takes long enough to hold up everything else.
+                return await asyncio.to_thread(base64.b64decode, text, validate=True)
             except (binascii.Error, ValueError) as error:
                 raise _Refused(INVALID_PARAMS, "`picture` is not base64") from error
         case {"path": str(path)}:

@@ -49,7 +49,7 @@ class _Nothing(_Params):
 
 
 async def _report(reports: Reports, params: Mapping[str, Any]) -> dict[str, Any]:
-    asked = msgspec.convert(params, _Report)
+    asked = await asyncio.to_thread(msgspec.convert, params, _Report)  # pictures in base64 may be large
     own = await reports.send(
         asked.reason,
         messages=asked.messages,
