@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -218,6 +220,18 @@ def test_serving_says_which_keys_it_cannot_answer_with(config: Path, listing: Wo
     assert [text.split(", so ")[0] for text in _lacks(settings)] == [f"other users can read the key file {secret}"]
     secret.unlink()
     assert [text.split(", so ")[1] for text in _lacks(settings)] == [f"checks with the key {secret.stem} are refused"]
+
+
+def test_serving_says_when_it_stopped_and_at_which_time_what_happened(config: Path, monkeypatch: pytest.MonkeyPatch):
+    def serve(*_: object, **__: object) -> None:
+        logging.getLogger("tutela.provider").warning("something")
+
+    monkeypatch.setattr("tutela.cli.provider.run", serve)
+    monkeypatch.setattr(logging.root, "handlers", [])
+    said = tutela("provider", "serve", "--config", config).stderr
+    assert said.endswith("Stopped.\n")
+    assert re.search(r"^\d{4}-\d\d-\d\dT[\d:]{8}[+-]\d{4} WARNING tutela\.provider: something$", said, re.MULTILINE)
+    assert tutela("provider", "serve", "--config", config, "--json").stdout == ""
 
 
 @pytest.mark.parametrize(

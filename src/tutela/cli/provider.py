@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import logging
 import os
 import secrets
 from collections.abc import Iterator, Mapping
@@ -54,6 +55,8 @@ CONFIG: Final = click.option(
 )
 
 
+#: The service's own messages, on standard error.
+_LINE: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _SIGN: Final = "Whose signatures count is in the trust root; they sign with `tutela list approve` (docs/lists.md)."
 #: What an operator can do about refusals that are worded for devices.
 _ADVICE: Final[dict[type[ManifestRefused], str]] = {
@@ -141,6 +144,7 @@ def serve(config: Path, as_json: bool) -> None:
     Example:
       tutela provider serve --config /srv/tutela/provider.toml
     """
+    logging.basicConfig(format=_LINE, datefmt="%Y-%m-%dT%H:%M:%S%z")
     settings = read_settings(config)
     for warning in _lacks(settings):
         complain(f"[yellow]Warning:[/] {escape(warning)}")
@@ -156,6 +160,8 @@ def serve(config: Path, as_json: bool) -> None:
                     complain(f"The console is at [bold]{site}[/].")
 
         run(settings, started=started, beside=console + ([acting(settings)] if settings.enforcer_homeserver else []))
+    if not as_json:
+        complain("Stopped.")
 
 
 @contextmanager
