@@ -42,6 +42,9 @@ def test_who_carries_out_what_is_decided(tmp_path: Path):
     settings = configuration.load(written(tmp_path, MINIMAL + ACTING), {})
     assert settings.enforcer_token_file == str(tmp_path / "token")
     assert settings.review_secret == tmp_path / "data" / "review.key"
+    assert settings.appeals == "https://safety.example/appeal/"
+    at_the_console = ACTING.replace("appeal_address", "console_origin").replace("/appeal/", "")
+    assert configuration.load(written(tmp_path, MINIMAL + at_the_console), {}).appeals == settings.appeals
 
 
 def test_environment_prevails(tmp_path: Path):
@@ -86,6 +89,7 @@ def test_environment_prevails(tmp_path: Path):
         (MINIMAL + ACTING.replace("family", "other"), "`enforcer_homeserver` must be one of `homeservers`"),
         (MINIMAL + ACTING.replace('"token"', '""'), "`enforcer_token_file` is missing"),
         (MINIMAL + ACTING.replace("https:", "mailto:"), "`appeal_address` must be an address"),
+        (MINIMAL + ACTING.replace("appeal_address", "review_policy"), "`appeal_address` must be an address"),
         (MINIMAL + ACTING + 'enforcer_address = "here"', "`enforcer_address` must be an address"),
     ],
 )

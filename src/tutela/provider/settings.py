@@ -102,8 +102,8 @@ class Settings:
     appeal_address: str = field(
         default="",
         metadata=_doc(
-            "Where people appeal against what was decided about them: a token is added at the end, as in "
-            "https://safety.example.org/appeal/TOKEN."
+            "Where people appeal against what was decided about them: a token is added at the end. Empty: /appeal/ at "
+            "`console_origin`, where the console takes appeals."
         ),
     )
     console_port: int = field(
@@ -143,10 +143,15 @@ class Settings:
             raise _Wrong("enforcer_homeserver", "must be one of `homeservers`")
         if not self.enforcer_token_file:
             raise _Wrong("enforcer_token_file", "is missing: decisions are carried out with the token in it")
-        for name in ("enforcer_address", "appeal_address"):
-            address = getattr(self, name)
-            if (address or name == "appeal_address") and not _is_address(address):
-                raise _Wrong(name, "must be an address like https://safety.example.org/appeal/")
+        if self.enforcer_address and not _is_address(self.enforcer_address):
+            raise _Wrong("enforcer_address", "must be an address like https://matrix.example.org")
+        if not _is_address(self.appeals):
+            raise _Wrong("appeal_address", "must be an address like https://safety.example.org/appeal/")
+
+    @property
+    def appeals(self) -> str:
+        """Where people appeal: a token is added at the end."""
+        return self.appeal_address or (f"{self.console_origin}/appeal/" if self.console_origin else "")
 
     @property
     def database_url(self) -> str:

@@ -191,7 +191,7 @@ def acting(
             provider.decisions.policy,
             provider.decisions,
             SynapseEnforcer(api, settings.enforcer_homeserver, secret),
-            settings.appeal_address,
+            settings.appeals,
             secret,
         )
         working = asyncio.create_task(worker.run())
