@@ -37,7 +37,7 @@ from tutela.signals.image import PictureError, sniff
 log = logging.getLogger("tutela.chat")
 
 #: Its own, and what it shares with the console.
-_STATIC: Final = [("tutela.chat", "static"), ("tutela", "static")]
+_STATIC: Final[list[str | tuple[str, str]]] = [("tutela.chat", "static"), ("tutela", "static")]
 #: Seconds after which a silent stream says that it is alive.
 _HEARTBEAT: Final = 15.0
 _GONE: Final = (

@@ -56,7 +56,7 @@ PAGES: Final[tuple[Page, ...]] = (
 )
 _MINUTE: Final = 60_000
 #: Its own, and what it shares with the chat page.
-_STATIC: Final = [("tutela.console", "static"), ("tutela", "static")]
+_STATIC: Final[list[str | tuple[str, str]]] = [("tutela.console", "static"), ("tutela", "static")]
 
 
 def create_console(
