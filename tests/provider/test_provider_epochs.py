@@ -6,11 +6,14 @@ import hashlib
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from harness.provider import Stage, small_epoch, staged
 from tutela.lists.acceptance import accept, check_segment
+from tutela.provider.review import policy
+from tutela.provider.review.policy import Policy
 from tutela.wire import envelope
 from tutela.wire.envelope import sign
 from tutela.wire.manifest import MANIFEST_TYPE
@@ -51,6 +54,16 @@ async def test_epochs_by_number(stage: Stage):
     assert envelope.decode(first.content) == stage.epoch.envelope
     assert first.headers["cache-control"] == "public, max-age=3600"
     assert (await stage.http.get("/v1/health")).json() == {"status": "ok", "epoch": 2}
+
+
+async def test_the_policy_that_reviewers_are_bound_by(stage: Stage):
+    answer = await stage.http.get("/v1/review-policy")
+    assert msgspec.json.decode(answer.content, type=Policy) == policy.load()
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["cache-control"] == "public, max-age=3600"
+    again = await stage.http.get("/v1/review-policy", headers={"if-none-match": answer.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert (await stage.http.get("/v1/review-policy", headers={"if-none-match": '"other"'})).status_code == 200
 
 
 @pytest.mark.parametrize("number", ["0", "2", str(1 << 40), str((1 << 40) + 1), "9" * 100])

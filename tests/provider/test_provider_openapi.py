@@ -74,6 +74,7 @@ async def test_every_route_is_documented(stage: Stage):
         ("get", "/v1/manifest"),
         ("get", "/v1/manifests/{epoch}"),
         ("get", "/v1/segments/{sha256}"),
+        ("get", "/v1/review-policy"),
         ("get", "/v1/health"),
         ("post", "/v1/session"),
         ("post", "/v1/keys/{key_id}/evaluate"),
@@ -136,7 +137,7 @@ async def test_schemas_are_complete_and_valid(stage: Stage):
     assert document["components"]["securitySchemes"]["session"]["scheme"] == "bearer"
 
 
-@pytest.mark.parametrize("path", ["/v1/manifest", "/v1/manifests/1", "/v1/health"])
+@pytest.mark.parametrize("path", ["/v1/manifest", "/v1/manifests/1", "/v1/review-policy", "/v1/health"])
 async def test_answers_are_what_the_document_says(stage: Stage, path: str):
     document = await document_of(stage)
     template = path.replace("/1", "/{epoch}") if "manifests" in path else path

@@ -6,6 +6,7 @@ Errors are raised, never written here: `problems` turns them into answers.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -87,6 +88,7 @@ def create_app(
         middleware=[Middleware(AccessLog, sink=sink, clock=provider.clock), Middleware(LastResort)],
     )
     _add_epochs(app, provider)
+    _add_policy(app, provider)
     _add_checks(app, provider)
     reports.add_routes(app, provider.reports, provider.sessions)
     bare = app.openapi
@@ -154,6 +156,28 @@ def _add_epochs(app: FastAPI, provider: Provider) -> None:
                 return None
 
         return _json(Health(status="ok", epoch=await run_in_threadpool(epoch)))
+
+
+def _add_policy(app: FastAPI, provider: Provider) -> None:
+    """What reviewers are bound by, for anybody to read."""
+    rules = msgspec.json.encode(provider.reports.policy, order="deterministic")
+    tag = hashlib.sha256(rules).hexdigest()
+
+    @app.get(
+        "/v1/review-policy",
+        summary="By which rules reports are decided, how soon, and by how many people",
+        response_class=Response,
+        responses={
+            200: success("The policy, whole.", JSON, reference("ReviewPolicy"), ETag="Its digest."),
+            304: _UNCHANGED,
+            **problems(errors.Internal),
+        },
+    )
+    async def review_policy(request: Request) -> Response:
+        headers = {"etag": f'"{tag}"', "cache-control": "public, max-age=3600"}
+        if _has(request, tag):
+            return Response(status_code=304, headers=headers)
+        return Response(rules, media_type=JSON, headers=headers)
 
 
 def _add_checks(app: FastAPI, provider: Provider) -> None:

@@ -10,6 +10,7 @@ import msgspec
 
 from tutela.errors import TutelaError
 from tutela.provider.problems import STATUS
+from tutela.provider.review.policy import Policy
 from tutela.wire.document import Document
 from tutela.wire.manifest import Manifest
 from tutela.wire.report import Addition, ReadingTimes, Receipt, Report, ReportStatus
@@ -92,6 +93,9 @@ def completed(document: Json) -> Json:
     """Return FastAPI's document with our schemas, and without what our routes never answer."""
     documents = (SignIn, Session, Problem, Health, Manifest, Report, Receipt, Addition, ReportStatus, ReadingTimes)
     _, schemas = msgspec.json.schema_components(documents, ref_template="#/components/schemas/{name}")
+    # A manifest has a policy, too: the names of the other one's parts begin with its own.
+    _, review = msgspec.json.schema_components((Policy,), ref_template="#/components/schemas/Review{name}")
+    schemas |= {f"Review{name}": schema for name, schema in review.items()}
     # JSON Schema writes regular expressions as ECMA-262 does, where `$` means what Python calls `\Z`.
     portable = json.loads(json.dumps(schemas).replace("\\\\Z", "$"))
     document["components"] = {
