@@ -6,7 +6,7 @@ import json
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import httpx
 
@@ -20,6 +20,8 @@ _MAKE_ONE: Final = "docs/provider.md says how to make a service account and its 
 
 class Denied(EnforcerError):
     """The homeserver answered with an error. `status` is HTTP's, `errcode` Matrix's."""
+
+    code: ClassVar[str] = "enforcer-denied"
 
     def __init__(self, message: str, *, status: int, errcode: str) -> None:
         super().__init__(message, hint="The homeserver's log says more.")
