@@ -51,6 +51,13 @@ def test_a_weaker_list_is_told_as_what_it_is():
     assert "one child-protection organisation" not in agreed
 
 
+def test_nobody_is_told_to_try_again_with_what_will_never_open():
+    for language, again in (("en", "try again"), ("fr", "réessayer")):
+        for reason in Reason:
+            verdict = Verdict(Outcome.UNCHECKED, Action.WARN, Direction.OUTGOING, reason)
+            assert (again in verdict.text(words(language))) is (reason is not Reason.UNREADABLE)
+
+
 def test_a_picture_that_was_not_checked_is_never_said_to_be_listed():
     for verdict in CASES:
         if verdict.outcome is Outcome.UNCHECKED:

@@ -118,6 +118,8 @@ def _why(verdict: Verdict) -> str:
 def _comfort(verdict: Verdict) -> list[str]:
     if verdict.direction is Direction.OUTGOING:
         if verdict.outcome is Outcome.UNCHECKED:
+            if verdict.reason is Reason.UNREADABLE:  # trying again would not help
+                return [N_("It is still on your device. If you have another copy of it, try that one.")]
             return [N_("It is still on your device. You can try again in a moment.")]
         return [
             N_("It stayed on your device, and nobody was told."),
