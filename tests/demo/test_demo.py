@@ -117,7 +117,13 @@ async def test_kept_open_it_serves_both_windows_until_it_is_stopped(tmp_path: Pa
             pages = [await http.get(link) for link in links]
         assert [page.status_code for page in pages] == [200, 200, 200]
         assert "blinded batch" in pages[0].text
+        assert "a report that somebody chose to make" in pages[0].text
         assert "school trip" in pages[1].text
+        invitations = re.findall(r"http://localhost:\d+/invitation/\S+", text)
+        assert len(set(invitations)) == 2
+        async with httpx.AsyncClient(trust_env=False) as http:
+            welcomes = [await http.get(link) for link in invitations]
+        assert [page.status_code for page in welcomes] == [200, 200]
         folder = re.search(r"pictures to send, some of them listed:\s+(\S+)", text)
         assert folder is not None
         pictures = Path(folder[1])

@@ -35,6 +35,7 @@ ENCRYPTED_UPLOAD: Final = N_("an encrypted file, stored")
 ENCRYPTED_DOWNLOAD: Final = N_("an encrypted file, fetched")
 BLINDED_BATCH: Final = N_("a blinded batch of fixed size")
 LIST_UPDATE: Final = N_("a request for the newest list")
+REPORT: Final = N_("a report that somebody chose to make")
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from tutela.lists import files
 from tutela.lists.errors import StorageFailed
 
 if TYPE_CHECKING:
-    from tutela.chat.server import Links
+    from tutela.demo.playing import Opened
     from tutela.demo.stage import Stage
     from tutela.demo.story import Told
 
@@ -208,7 +208,8 @@ class _Pages:
         if not self._keep:
             self._console.print("[dim]To play the child yourself: [/][bold]make run KEEP=1[/]\n")
 
-    def links(self, links: Links, folder: Path) -> None:
+    def links(self, opened: Opened, folder: Path) -> None:
+        links = opened.pages
         print_ = self._console.print
         print_("[bold]The conversation is open.[/] These links work on this machine only:")
         print_(f"  both windows, and what the servers see:  [bold]{links.side_by_side}[/]", soft_wrap=True)
@@ -216,6 +217,10 @@ class _Pages:
         print_(f"  Leo's window alone:                      {links.windows[1]}", soft_wrap=True)
         print_(f"  pictures to send, some of them listed:   {folder}", soft_wrap=True)
         print_("  (fjord*.jpg are listed, the others are not; one organisation alone vouches for island.jpg)")
+        print_("[bold]Report something from Mia's window[/], then decide on it in the console, as two people:")
+        for name, link in zip(("first", "second"), opened.reviewers, strict=True):
+            print_(f"  the {name} reviewer (each link works once):{' ' * (7 - len(name))} {link}", soft_wrap=True)
+        print_("  (open the second one in another browser, or in a private window)")
         print_("Ctrl-C ends it and removes everything.")
 
     def stopped(self) -> None:
@@ -240,8 +245,15 @@ class _Lines:
     def closing(self, held: bool, seconds: float) -> None:
         self._line("end", held=held, seconds=round(seconds, 3))
 
-    def links(self, links: Links, folder: Path) -> None:
-        self._line("links", side_by_side=links.side_by_side, windows=links.windows, pictures=str(folder))
+    def links(self, opened: Opened, folder: Path) -> None:
+        links, reviewers = opened.pages, opened.reviewers
+        self._line(
+            "links",
+            side_by_side=links.side_by_side,
+            windows=links.windows,
+            reviewers=reviewers,
+            pictures=str(folder),
+        )
 
     def stopped(self) -> None:
         self._line("stopped")

@@ -17,3 +17,9 @@ class StepFailed(DemoError):
     """Something that the story promises did not hold."""
 
     code: ClassVar[str] = "step-failed"
+
+
+def expect(holds: bool, promise: str) -> None:
+    """Raise `StepFailed` unless a promise holds."""
+    if not holds:
+        raise StepFailed(f"this did not hold: {promise}")

@@ -6,24 +6,33 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, TypeVar
 
+import httpx
 from starlette.types import ASGIApp
 
 from tutela.chat.observer import Observations
+from tutela.console.server import listening
+from tutela.console.site import Site
 from tutela.demo import pictures
 from tutela.demo.lists import DemoList
 from tutela.demo.watching import HomeserverWatch, provider_observation
 from tutela.device import Direction, Guard, Outcome, Reason, Verdict
 from tutela.integrations.matrix.client import GuardedClient
+from tutela.integrations.matrix.enforcement import acting
 from tutela.integrations.matrix.homeserver import Homeserver
+from tutela.integrations.matrix.synapse_module import make_key_file
 from tutela.integrations.matrix.timeline import Invitation, TimelineEvent
+from tutela.lists import files
 from tutela.lists.epochfolder import EpochFolder
 from tutela.lists.workspace import Workspace
 from tutela.provider.access import AccessRecord
+from tutela.provider.review import audit
+from tutela.provider.review.people import Role
+from tutela.provider.review.staff import StaffStore
 from tutela.provider.server import running
 from tutela.provider.service import Provider
 from tutela.provider.settings import Settings
@@ -110,12 +119,19 @@ class Stage:
     demo_list: DemoList
     settings: Settings
     provider_url: str
+    console: Site
+    service: str
+    """The account that carries out decisions and tells people of them."""
     tampered: Tampered
     records: list[AccessRecord]
     observations: Observations
     watch: HomeserverWatch
     people: dict[str, Person] = field(default_factory=dict)
     room_id: str = ""
+    other_room_id: str = ""
+    """Mia's and Sam's."""
+    reported: str = ""
+    """The report's id."""
     epoch: int = 0
 
     def picture(self, name: str) -> bytes:
@@ -165,6 +181,25 @@ class Stage:
                 await asyncio.sleep(0.02)
         return room_id
 
+    async def invite(self, name: str, organisation: str, role: Role = Role.REVIEWER) -> str:
+        """Return a one-time link with which somebody comes into the console."""
+
+        def invited() -> str:
+            with contextlib.closing(Provider.open(self.settings)) as provider:
+                staff = StaffStore(provider.database, provider.clock, secrets.token_bytes)
+                return staff.invite(name, role, organisation, by=None)[1]
+
+        return self.console.invitation(await asyncio.to_thread(invited))
+
+    async def verify_audit(self) -> int:
+        """Verify the provider's whole audit log; return how many acts are in it."""
+
+        def verified() -> int:
+            with contextlib.closing(Provider.open(self.settings)) as provider:
+                return audit.verify(provider.database).size
+
+        return await asyncio.to_thread(verified)
+
     async def fresh_guard(self, name: str, person: Person) -> Guard:
         """Open a guard on a device that has seen no epoch yet, for `person`."""
         return await Guard.open(
@@ -189,10 +224,14 @@ def _publish(settings: Settings, workspace: Workspace, folder: EpochFolder, segm
 async def set_stage(folder: Path) -> AsyncIterator[Stage]:
     """Start everything in `folder` and stop it at the end, however the end comes."""
     async with contextlib.AsyncExitStack() as stack:
-        homeserver = await stack.enter_async_context(await Homeserver.start(folder / "homeserver"))
-        demo_list = DemoList.make(folder / "list", homeserver.server_name)
         data = folder / "provider"
-        data.mkdir()
+        stamp_key = data / "stamp-keys" / "homeserver.key"
+        stamp_key.parent.mkdir(parents=True)
+        make_key_file(stamp_key)
+        starting = Homeserver.start(folder / "homeserver", stamp_key=stamp_key)
+        homeserver = await stack.enter_async_context(await starting)
+        service, token = await _service_account(homeserver, data / "service.token")
+        demo_list = DemoList.make(folder / "list", homeserver.server_name)
         (data / "trust-root.json").write_bytes(document.encode(demo_list.trust_root))
         settings = Settings(
             name=homeserver.server_name,
@@ -201,6 +240,13 @@ async def set_stage(folder: Path) -> AsyncIterator[Stage]:
             trust_root=data / "trust-root.json",
             port=0,
             access_log="",
+        )
+        console = stack.enter_context(listening(settings, port=0, sink=lambda _: None))
+        settings = replace(
+            settings,
+            enforcer_homeserver=homeserver.server_name,
+            enforcer_token_file=str(token),
+            appeal_address=f"{console.site.origin}/appeal/",
         )
         wrapped: list[Tampered] = []
         records: list[AccessRecord] = []
@@ -217,12 +263,41 @@ async def set_stage(folder: Path) -> AsyncIterator[Stage]:
             if seen is not None:
                 loop.call_soon_threadsafe(observations.add, seen)
 
-        url = await stack.enter_async_context(running(settings, sink=see, wrap=wrap))
+        beside = (console, acting(settings))
+        url = await stack.enter_async_context(running(settings, sink=see, wrap=wrap, beside=beside))
         watch = HomeserverWatch(homeserver, observations.add)
         await stack.enter_async_context(watch.following())
-        stage = Stage(folder, homeserver, demo_list, settings, url, wrapped[0], records, observations, watch)
+        stage = Stage(
+            folder,
+            homeserver,
+            demo_list,
+            settings,
+            url,
+            console.site,
+            service,
+            wrapped[0],
+            records,
+            observations,
+            watch,
+        )
         stack.push_async_callback(_close_people, stage)
         yield stage
+
+
+async def _service_account(homeserver: Homeserver, token: Path) -> tuple[str, Path]:
+    """Make the account that carries out decisions, an admin of the homeserver, and keep its token in a file."""
+    password = secrets.token_urlsafe(16)
+    user_id = await homeserver.register("safety", password, admin=True)
+    body = {
+        "type": "m.login.password",
+        "identifier": {"type": "m.id.user", "user": user_id},
+        "password": password,
+        "initial_device_display_name": "Tutela",
+    }
+    async with httpx.AsyncClient(base_url=homeserver.url, timeout=30, trust_env=False) as http:
+        answer = (await http.post("/_matrix/client/v3/login", json=body)).raise_for_status().json()
+    await asyncio.to_thread(files.create, token, answer["access_token"].encode(), mode=0o600)
+    return user_id, token
 
 
 async def _close_people(stage: Stage) -> None:

@@ -13,7 +13,8 @@ from time import perf_counter
 from typing import Final
 
 from tutela.demo import pictures
-from tutela.demo.errors import StepFailed
+from tutela.demo.errors import StepFailed, expect
+from tutela.demo.reporting import decide, report
 from tutela.demo.stage import Person, Stage
 from tutela.demo.watching import bytes_of
 from tutela.device import Outcome, Reason
@@ -71,12 +72,6 @@ async def tell(stage: Stage) -> AsyncIterator[Told]:
         yield Told(step.name, step.title, step.why, held, round((perf_counter() - start) * 1000), lines)
         if not held:
             return
-
-
-def expect(holds: bool, promise: str) -> None:
-    """Raise `StepFailed` unless a promise holds."""
-    if not holds:
-        raise StepFailed(f"this did not hold: {promise}")
 
 
 async def _agree(stage: Stage) -> list[str]:
@@ -160,7 +155,7 @@ async def _one_vouch(stage: Stage) -> list[str]:
 async def _receive(stage: Stage) -> list[str]:
     mia = stage.people["mia"]
     sam = await stage.join("sam", guarded=False)
-    room_id = await stage.room_of(mia, sam)
+    stage.other_room_id = room_id = await stage.room_of(mia, sam)
     sent = await sam.client.send_picture(room_id, stage.picture(LISTED), "holiday.jpg")
     assert isinstance(sent, Sent)
     received = await mia.wait_for(PictureMessage, sent.event_id)
@@ -336,6 +331,18 @@ STEPS: Final[tuple[Step, ...]] = tuple(
                 "What the servers saw of all this",
                 "Privacy is shown by what is stored, not by what is promised.",
                 _seen,
+            ),
+            (
+                "report",
+                "Mia reports, and can prove it",
+                "Whoever sees abuse is its best witness. Only what she chooses is shown, and only to the provider.",
+                report,
+            ),
+            (
+                "decide",
+                "Two people decide, and it is carried out",
+                "A child is heard by people; nobody is harmed by one person alone, and every act is on record.",
+                decide,
             ),
         ),
     )

@@ -48,10 +48,11 @@ def provider_observation(record: AccessRecord) -> Observation | None:
         "/v1/session": observer.SIGN_IN,
         "/v1/manifest": observer.LIST_UPDATE,
         "/v1/keys/{key_id}/evaluate": observer.BLINDED_BATCH,
+        "/v1/reports": observer.REPORT if record.method == "POST" else None,
     }.get(record.route or "")
     if what is None or record.status != 200:
         return None
-    size = record.bytes_in if what == observer.BLINDED_BATCH else record.bytes_out
+    size = record.bytes_in if what in (observer.BLINDED_BATCH, observer.REPORT) else record.bytes_out
     time = datetime.fromisoformat(record.time.replace("Z", "+00:00"))
     return Observation(time, Party.PROVIDER, record.account or "", what, size)
 
