@@ -24,7 +24,7 @@ FEW: Final = 30
 @pages.get("/second-looks", Permission.PROPOSE)
 def begin_page(visit: Visit) -> Response:
     """Say what a second look is, and offer one."""
-    return desk.show(visit, "second_looks.html", none=False)
+    return desk.show(visit, "second_looks.html", nothing=False)
 
 
 @pages.post("/second-looks", Permission.PROPOSE, confirmed=False)
@@ -32,7 +32,7 @@ def begin(visit: Visit) -> Response:
     """Give a case to look at, if there is one."""
     sample = desk.samples(visit).offer(visit.person)
     if sample is None:
-        return desk.show(visit, "second_looks.html", none=True)
+        return desk.show(visit, "second_looks.html", nothing=True)
     return visit.go(f"/second-looks/{sample.id}")
 
 
