@@ -192,10 +192,10 @@ async def test_every_kind_of_check_decodes_a_picture_and_prepares_its_views(
     work: list[tuple[str, int]] = []
     ask, prepare = Decoder._ask, guard_module.prepare
 
-    async def asked(decoder: Decoder, picture: bytes) -> Answer:
-        answer = await ask(decoder, picture)
+    async def asked(decoder: Decoder, picture: bytes) -> tuple[Answer, float]:
+        answer, seconds = await ask(decoder, picture)
         work.append(("decoded", len(answer.views)))
-        return answer
+        return answer, seconds
 
     def prepared(views: Sequence[NDArray[np.float64]], *rest: Any) -> PendingCheck:
         work.append(("prepared", len(views)))
@@ -211,7 +211,7 @@ async def test_every_kind_of_check_decodes_a_picture_and_prepares_its_views(
 
 
 async def test_without_a_decoder_there_are_cover_checks_all_the_same(device: Device, monkeypatch: pytest.MonkeyPatch):
-    async def broken(*_: object) -> Answer:
+    async def broken(*_: object) -> tuple[Answer, float]:
         raise EOFError
 
     monkeypatch.setattr(Decoder, "_ask", broken)
@@ -328,10 +328,27 @@ async def test_before_any_epoch_nothing_is_allowed_silently(device: Device):
     async with device.guard() as guard:
         verdict = await guard.check_outgoing(ORDINARY)
         assert (verdict.outcome, verdict.action, verdict.reason) == (Outcome.UNCHECKED, Action.WARN, Reason.NO_LIST)
+        assert "accepted on this device yet: the provider answered with status 5" in verdict.detail
         with pytest.raises(DeviceError):
             await guard.cover_check()
         device.tampered.lie = None
         assert (await guard.check_outgoing(LISTED)).outcome is Outcome.STOP
+
+
+async def test_before_any_epoch_the_log_says_why_there_is_none(device: Device, monkeypatch: pytest.MonkeyPatch):
+    async with device.guard(url="http://127.0.0.1:9") as guard:
+        detail = (await guard.check_outgoing(ORDINARY)).detail
+        assert "yet: the provider did not answer: nothing listens at its address" in detail
+        assert detail.endswith("Check its address and the connection.")
+
+    async def page(_: ProviderClient) -> bytes:
+        return b"<html>"
+
+    monkeypatch.setattr(ProviderClient, "manifest", page)
+    async with device.guard() as guard:
+        detail = (await guard.check_outgoing(ORDINARY)).detail
+        assert "the provider's manifest was refused" in detail
+        assert "a Tutela provider?" in detail
 
 
 @pytest.mark.parametrize(
@@ -546,7 +563,7 @@ async def test_a_download_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr("tutela.device.client._SLOWEST", 1e9)
     async with client_of(httpx.MockTransport(lambda _: httpx.Response(200, stream=Drip())), seconds=0.3) as client:
-        with pytest.raises(ProviderUnreachable, match="TimeoutError"):
+        with pytest.raises(ProviderUnreachable, match="took too long"):
             await client.segment("0" * 64, 1 << 20)
 
 

@@ -10,6 +10,7 @@ from typing import Final, Self, TypeVar
 import httpx
 
 from tutela.device.address import check_address
+from tutela.device.connecting import why
 from tutela.device.errors import ProviderRefused, ProviderUnreachable, UntrustedAnswer
 from tutela.errors import TutelaError
 from tutela.wire import document, limits
@@ -22,6 +23,8 @@ T = TypeVar("T")
 
 SignInCallback = Callable[[], Awaitable[SignIn]]
 
+#: For whoever gave the address of something else.
+IS_IT_ONE: Final = "Is this the address of a Tutela provider? Whoever runs it knows it."
 _SMALL: Final = 64 * 1024
 #: The provider's codes for a session that it does not know any more.
 _SESSION_ENDED: Final = frozenset({"session-unknown", "session-expired", "session-missing"})
@@ -184,7 +187,7 @@ class ProviderClient:
                 body = await _read(response, limit if response.is_success else _SMALL)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError) as error:
             raise ProviderUnreachable(
-                f"the provider did not answer: {type(error).__name__}", hint="Check the connection and try again."
+                f"the provider did not answer: {why(error)}", hint="Check its address and the connection."
             ) from error
         if response.is_success:
             return body
@@ -218,7 +221,11 @@ def _refusal(status: int, body: bytes) -> ProviderRefused | ProviderUnreachable:
     try:
         problem = document.decode(body, Problem, limit=_SMALL, canonical=False)
     except WireError:
-        return ProviderRefused(f"the provider refused with status {status}", problem=f"http-{status}")
+        return ProviderRefused(
+            f"what answers there refused with status {status}, not as a provider does",
+            problem=f"http-{status}",
+            hint=IS_IT_ONE,
+        )
     hint = problem.hint[:200] if problem.hint else None
     item = problem.item if isinstance(problem.item, int) else None
     return ProviderRefused(f"the provider refused: {problem.message:.200}", problem=problem.code, hint=hint, item=item)

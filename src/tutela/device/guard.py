@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tutela.device import cover
-from tutela.device.client import ProviderClient, SignInCallback
+from tutela.device.client import IS_IT_ONE, ProviderClient, SignInCallback
 from tutela.device.clock import Clock, steady
 from tutela.device.decoder import Decoder
 from tutela.device.epochs import Epoch, EpochStore
@@ -104,6 +104,8 @@ class Guard:
         self._epoch: Epoch | None = None
         self._updating = asyncio.Lock()
         self._updated_at: float | None = None
+        self._no_update = ""
+        """Why the last try to find a newer epoch failed."""
         self._chosen: OrderedDict[bytes, _Chosen] = OrderedDict()
         self._update: asyncio.Task[None] | None = None
         self._cover: asyncio.Task[None] | None = None
@@ -168,14 +170,23 @@ class Guard:
             UntrustedAnswer: what came does not verify; the last accepted epoch stays.
         """
         async with self._updating:
-            data = await self._client.manifest()
             try:
-                self._epoch = await self._store.replace(data, lambda e: self._client.segment(e.digest, e.size))
-            except (WireError, ListError) as error:
-                raise UntrustedAnswer(f"the provider's manifest was refused: {error}", hint=error.hint) from error
-            except OSError as error:
-                raise DeviceError(f"the new epoch could not be stored: {error.strerror}") from error
+                await self._replace_epoch()
+            except TutelaError as error:
+                self._no_update = _told(error)
+                raise
             self._updated_at = self._clock()
+
+    async def _replace_epoch(self) -> None:
+        data = await self._client.manifest()
+        try:
+            self._epoch = await self._store.replace(data, lambda e: self._client.segment(e.digest, e.size))
+        except WireError as error:
+            raise UntrustedAnswer(f"the provider's manifest was refused: {error}", hint=IS_IT_ONE) from error
+        except ListError as error:
+            raise UntrustedAnswer(f"the provider's manifest was refused: {error}", hint=error.hint) from error
+        except OSError as error:
+            raise DeviceError(f"the new epoch could not be stored: {error.strerror}") from error
 
     def choose(self, picture: bytes) -> None:
         """Start checking a picture that the user has just chosen, long before it is sent, if ever it is.
@@ -258,10 +269,11 @@ class Guard:
             reason = next((r for kind, r in _REASONS if isinstance(error, kind)), Reason.INTERNAL)
             if reason is Reason.INTERNAL:
                 log.exception("a check failed")
-            hint = error.hint if isinstance(error, TutelaError) and error.hint else ""
-            return self._unchecked(direction, reason, f"{error}. {hint}".strip())
+            return self._unchecked(direction, reason, _told(error))
         if found is None:
-            return self._unchecked(direction, Reason.NO_LIST, "no epoch has been accepted on this device yet")
+            detail = "no epoch has been accepted on this device yet"
+            detail = f"{detail}: {self._no_update}" if self._no_update else detail
+            return self._unchecked(direction, Reason.NO_LIST, detail)
         return _found(*found, direction)
 
     async def _check(self, picture: bytes) -> tuple[Hits, Epoch] | None:
@@ -344,6 +356,11 @@ class Guard:
         actions = last.policy.unchecked if last else BEFORE_ANY_POLICY
         epoch = last.epoch if last else None
         return Verdict(Outcome.UNCHECKED, _action(actions, direction), direction, reason, epoch=epoch, detail=detail)
+
+
+def _told(error: Exception) -> str:
+    hint = error.hint if isinstance(error, TutelaError) and error.hint else ""
+    return f"{error}. {hint}".strip()
 
 
 def _found(hits: Hits, epoch: Epoch, direction: Direction) -> Verdict:

@@ -11,6 +11,7 @@ import msgspec
 
 from tutela.device.address import check_address
 from tutela.device.client import SignInCallback
+from tutela.device.connecting import why
 from tutela.device.errors import DeviceError, SignInFailed
 from tutela.wire.session import SignIn
 
@@ -77,7 +78,7 @@ async def _asked(http: httpx.AsyncClient, method: str, path: str, *, content: by
                     raise SignInFailed("the homeserver's answer is too long")
     except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError) as error:
         raise SignInFailed(
-            f"the homeserver does not answer: {type(error).__name__}", hint="Check its address and the connection."
+            f"the homeserver does not answer: {why(error)}", hint="Check its address and the connection."
         ) from error
     try:
         parsed = msgspec.json.decode(bytes(body), type=_Answer)
