@@ -20,6 +20,8 @@ from harness.reports import message, report
 from tutela.console.server import listening
 from tutela.provider.clock import system_clock
 from tutela.provider.database import Database
+from tutela.provider.errors import DamagedAudit
+from tutela.provider.review.checkpoints import Checkpoints
 from tutela.provider.review.people import Role
 from tutela.provider.review.staff import StaffStore
 from tutela.provider.server import running
@@ -179,6 +181,7 @@ async def test_an_act_is_confirmed_with_the_passkey(browser: Browser, served: Se
         await page.get_by_role("button", name="Invite", exact=True).click()
         await expect(page.get_by_role("heading", name="The link for Aud Outside")).to_be_visible()
         assert (await watched.credentials())[0]["signCount"] > count
+        assert await accessibility_violations(page) == []
         link = await page.get_by_role("textbox", name="The link for Aud Outside").input_value()
         async with opened(browser, served) as other:
             await other.page.goto(link)
@@ -209,6 +212,40 @@ async def test_an_act_that_is_not_confirmed_is_not_sent(browser: Browser, served
         await expect(page.get_by_role("alert").filter(has_text="Nothing has been done.")).to_be_visible()
         assert len(served.staff.members()) == before
         assert await page.get_by_label("Name").input_value() == "Nobody"  # what was written is still there
+
+
+async def test_what_was_written_is_shown_when_the_session_is_over(browser: Browser, served: Served):
+    async with opened(browser, served, viewport=PHONE) as watched:
+        await watched.sign_in_as(served, Role.ADMIN)
+        await watched.go("/staff")
+        page = watched.page
+        await page.get_by_label("Name").fill("Somebody new")
+        await page.get_by_label("Organisation").fill("Somewhere")
+        await page.get_by_label("Auditor").check()
+        await watched.context.clear_cookies()
+        await page.get_by_role("button", name="Invite", exact=True).click()
+        await expect(page.get_by_role("alert").filter(has_text="You are not signed in")).to_be_visible()
+        assert await page.get_by_label("Name").input_value() == "Somebody new"
+        await page.evaluate("document.querySelector('form.fields').removeAttribute('data-passkey')")  # as a plain form
+        await page.get_by_role("button", name="Invite", exact=True).click()
+        await expect(page.get_by_role("heading", name="Please sign in")).to_be_visible()
+        assert await page.locator(".written textarea").first.input_value() == "Somebody new"
+        assert await accessibility_violations(page) == []
+        watched.complaints.clear()  # Chromium remarks on the status 401
+
+
+async def test_a_damaged_log_is_told(browser: Browser, served: Served, monkeypatch: pytest.MonkeyPatch):
+    def damaged(*_: object) -> None:
+        raise DamagedAudit("entry 3 of the audit log has been changed")
+
+    monkeypatch.setattr(Checkpoints, "verified", damaged)
+    for scheme in ("light", "dark"):
+        async with opened(browser, served, viewport=PHONE, color_scheme=scheme) as watched:
+            await watched.sign_in_as(served, Role.AUDITOR)
+            await watched.go("/audit")
+            await watched.page.get_by_role("button", name="Verify the whole log").click()
+            await expect(watched.page.get_by_role("heading", name="The audit log has been damaged")).to_be_focused()
+            assert await accessibility_violations(watched.page) == []
 
 
 async def test_by_keyboard_alone(browser: Browser, served: Served):
