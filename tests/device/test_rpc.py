@@ -27,6 +27,7 @@ from tutela.device.errors import DeviceError
 from tutela.device.guard import Guard
 from tutela.device.picture_file import read_picture
 from tutela.device.rpc import MOST_CALLS, RpcServer
+from tutela.lists import defaults
 from tutela.provider.server import running
 from tutela.wire import document
 
@@ -128,7 +129,20 @@ def matches(said: Any, written: Any) -> bool:
     return said == written
 
 
-async def test_the_exchange_in_the_documentation_is_what_happens(rpc: Rpc, tmp_path: Path):
+@pytest.fixture
+async def shipped(tmp_path: Path) -> AsyncIterator[Rpc]:
+    """Under the policy that a new list starts with; only cover checks are left out, for they come at any time."""
+    (tmp_path / "provider").mkdir()
+    policy = msgspec.structs.replace(defaults.POLICY, cover_checks_per_day=0)
+    async with (
+        staged(tmp_path / "provider", epoch_of(LISTED, policy=policy)) as stage,
+        _served(tmp_path, stage) as made,
+    ):
+        yield made
+
+
+async def test_the_exchange_in_the_documentation_is_what_happens(shipped: Rpc, tmp_path: Path):
+    rpc = shipped
     (tmp_path / "holiday.jpg").write_bytes(ORDINARY)
     (tmp_path / "listed.jpg").write_bytes(LISTED)
     rpc.stage.homeserver.tokens["a-token-for-tutela"] = f"@mia:{SERVER}"
@@ -221,7 +235,10 @@ NONSENSE = [
     (b'{"jsonrpc": "2.0", "id": 1, "method": "choose", "params": {"path": "a\\u0000b"}}', -32602),
     (b'{"jsonrpc": "2.0", "id": 1, "method": "choose", "params": {"path": "/dev/zero"}}', -32602),
     (b'{"jsonrpc": "2.0", "id": 1, "method": "choose", "params": {"path": "/"}}', -32602),
-    (b'{"jsonrpc": "2.0", "id": 1, "method": "choose", "params": [1]}', -32600),
+    (b'{"jsonrpc": "2.0", "id": 1, "method": "choose", "params": [1]}', -32602),
+    (b'{"jsonrpc": "2.0", "id": 1, "method": "choose", "params": "picture"}', -32602),
+    (b'{"jsonrpc": "2.0", "id": 1, "method": "check_outgoing", "params": {"path": "/", "language": 3}}', -32602),
+    (b' [{"jsonrpc": "2.0", "id": 1, "method": "status"}]', -32600),
     (b'{"jsonrpc": "2.0", "id": 1.5, "method": "status"}', -32600),
     (b'{"jsonrpc": "2.0", "id": "\xff", "method": "status"}', -32700),
     (b'{"jsonrpc": "2.0", "id": 1, "method": "status", "params": ' + b'{"a":' * 10_000, -32700),
@@ -232,7 +249,9 @@ NONSENSE = [
 async def test_what_makes_no_sense_is_answered_and_the_server_goes_on(rpc: Rpc):
     for line, code in NONSENSE:
         await rpc.write(line)
-        assert (await rpc.read())["error"]["code"] == code, line[:80]
+        answer = await rpc.read()
+        assert answer["error"]["code"] == code, line[:80]
+        assert answer["id"] == (1 if code in (-32601, -32602) else answer["id"]), line[:80]
     assert "result" in await rpc.call("status")
 
 

@@ -24,9 +24,8 @@ from tutela.device.errors import DeviceError, TooManyCalls
 from tutela.device.guard import Guard
 from tutela.device.picture_file import read_picture
 from tutela.device.rpc_reports import METHODS as REPORTING
-from tutela.device.verdict import Verdict
 from tutela.errors import TutelaError
-from tutela.language import words
+from tutela.language import Words, words
 from tutela.wire.session import SignIn
 
 log = logging.getLogger("tutela.device")
@@ -49,7 +48,7 @@ class _Message(msgspec.Struct, omit_defaults=True):
     jsonrpc: str = ""
     id: int | str | None = None
     method: str | None = None
-    params: dict[str, Any] | None = None
+    params: Any = None
     result: Any = None
     error: dict[str, Any] | None = None
 
@@ -130,7 +129,9 @@ class RpcServer:
         try:
             message = msgspec.json.decode(line, type=_Message)
         except msgspec.ValidationError as error:
-            await self._fail(None, _Refused(INVALID_REQUEST, f"not a JSON-RPC message: {error}"))
+            batch = line.lstrip().startswith(b"[")
+            said = "no batches are taken: send one message a line" if batch else f"not a JSON-RPC message: {error}"
+            await self._fail(None, _Refused(INVALID_REQUEST, said))
             return
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             await self._fail(None, _Refused(PARSE_ERROR, "not JSON"))
@@ -151,7 +152,7 @@ class RpcServer:
 
     async def _answer(self, message: _Message, guard: Guard) -> None:
         try:
-            answer = await _outcome(message.method or "", message.params or {}, guard)
+            answer = await _outcome(message.method or "", message.params, guard)
         finally:
             self._under_way -= 1
         if message.id is not None:  # or it is a notification, which is not answered, come what may
@@ -174,8 +175,11 @@ def _refused(error: TutelaError) -> _Refused:
     return _Refused(TUTELA_ERROR, error.message, {"code": error.code, "hint": error.hint})
 
 
-async def _outcome(method: str, params: dict[str, Any], guard: Guard) -> dict[str, Any]:
+async def _outcome(method: str, params: Any, guard: Guard) -> dict[str, Any]:
     try:
+        if not isinstance(params, dict | None):
+            raise _Refused(INVALID_PARAMS, "`params` must be an object with names, as in docs/device.md")
+        params = params or {}
         return {"result": await _call(method, params, guard)}
     except _Refused as refused:
         return {"error": refused.answer}
@@ -197,9 +201,11 @@ async def _call(method: str, params: dict[str, Any], guard: Guard) -> Any:
             guard.choose(await _picture(params))
             return {}
         case "check_outgoing":
-            return _verdict(await guard.check_outgoing(await _picture(params)), params)
+            tongue = _words(params)
+            return (await guard.check_outgoing(await _picture(params))).facts(tongue)
         case "check_incoming":
-            return _verdict(await guard.check_incoming(await _picture(params)), params)
+            tongue = _words(params)
+            return (await guard.check_incoming(await _picture(params))).facts(tongue)
     if method in REPORTING:
         try:
             return await REPORTING[method](guard.reports, params)
@@ -232,5 +238,8 @@ def _status(guard: Guard) -> dict[str, Any]:
     return {"epoch": manifest.epoch, "created": manifest.created, "policy": msgspec.to_builtins(manifest.policy)}
 
 
-def _verdict(verdict: Verdict, params: dict[str, Any]) -> dict[str, Any]:
-    return verdict.facts(words(str(params.get("language", "en"))))
+def _words(params: dict[str, Any]) -> Words:
+    tag = params.get("language", "en")
+    if not isinstance(tag, str):
+        raise _Refused(INVALID_PARAMS, '`language` must be a tag, such as "fr"')
+    return words(tag)
