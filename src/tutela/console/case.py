@@ -169,6 +169,9 @@ def _page(
     )
     rules, draft = desk.policy(visit), visit.form
     acts = [_acts(visit, found, shown) for shown in found.decisions]
+    decides = visit.may(Permission.PROPOSE) and found.case.open and not _proposed(found)
+    forms = {"note", *(["decide"] if decides else [])}
+    forms |= {f"{act} {shown.decision.id}" for shown, may in zip(found.decisions, acts, strict=True) for act in may}
     return desk.show(
         visit,
         "case.html",
@@ -184,7 +187,10 @@ def _page(
         at_once=lambda action: rules.may_act_at_once([action], found.case.urgency),
         urgent_hours=rules.urgent.hours,
         decisions=list(zip(found.decisions, acts, strict=True)),
-        decides=visit.may(Permission.PROPOSE) and found.case.open and not _proposed(found),
+        decides=decides,
+        # Where the form itself has gone, what was written in it is shown by itself.
+        gone=draft_of not in forms if draft_of else False,
+        written=[draft.text(name) for name in ("reasons", "answer") if draft.text(name).strip()],
         draft_of=draft_of,
         draft=lambda form, name: draft.text(name) if form == draft_of else "",
         drafted=lambda name: draft.all(name) if draft_of == "decide" else (),
@@ -235,19 +241,17 @@ def number_in(asked: Mapping[str, str], name: str) -> int:
     return int(text)
 
 
-def _acts(visit: Visit, page: CasePage, shown: ShownDecision) -> dict[str, bool]:
-    """Return what this person may do about a decision now."""
+def _acts(visit: Visit, page: CasePage, shown: ShownDecision) -> frozenset[str]:
+    """Return what this person may do about a decision now, by the forms' names."""
     decision, person = shown.decision, visit.person
     settles, mine = person.may(Permission.SETTLE), decision.proposed_by == person.id
-    return {
+    may = {
         "second": settles and decision.waiting and not mine,
         "refuse": settles and decision.waiting,
         "undo": person.may(Permission.PROPOSE) and _undoable(decision) and not shown.appealed and not _proposed(page),
         "answer": settles and shown.appealed and not decision.took_part(person),
-        "waits": decision.waiting and mine,
-        "mine": mine,
-        "independent": not decision.took_part(person),
     }
+    return frozenset(act for act, yes in may.items() if yes)
 
 
 def _undoable(decision: DecisionRow) -> bool:
