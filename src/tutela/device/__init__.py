@@ -8,8 +8,10 @@ from tutela.device.openid import matrix_sign_in
 from tutela.device.reports import OwnReport, Reports
 from tutela.device.trust import load_trust_root
 from tutela.device.verdict import Direction, Outcome, Reason, Verdict
+from tutela.wire.manifest import Action
 
 __all__ = [
+    "Action",
     "Direction",
     "Guard",
     "Outcome",
