@@ -40,6 +40,7 @@ from tutela.integrations.matrix.receiving import Receiver
 from tutela.integrations.matrix.rooms import Room
 from tutela.integrations.matrix.signed_json import at, whole
 from tutela.integrations.matrix.signing_in import establish_identity, openid_token, sign_in
+from tutela.integrations.matrix.speaking import Speaker
 from tutela.integrations.matrix.syncing import Syncing
 from tutela.integrations.matrix.timeline import Message, PictureMessage, TextMessage, TimelineEvent
 from tutela.signals.image import sniff, strip_trailing
@@ -77,13 +78,21 @@ class GuardedClient:
     `run` keeps it up to date; what happens comes out of `events`. Calls may be made while it runs.
     """
 
-    def __init__(self, device: OwnDevice, profile: Profile, guard: GuardLike, *, media_limit: int) -> None:
+    def __init__(
+        self,
+        device: OwnDevice,
+        profile: Profile,
+        guard: GuardLike,
+        *,
+        media_limit: int,
+        speaker: Speaker | None = None,
+    ) -> None:
         """Prefer `login` or `resume`. The client owns what it is given, and closes it."""
         self._device = device
         self._profile = profile
         self._guard = guard
         self._media_limit = media_limit
-        self._receiver = Receiver(device, guard, media_limit=media_limit)
+        self._receiver = Receiver(device, guard, media_limit=media_limit, speaker=speaker)
         self._events: asyncio.Queue[TimelineEvent | None] = asyncio.Queue()
         self._syncing = Syncing(device, self._receiver, self._events)
 
@@ -101,6 +110,7 @@ class GuardedClient:
         trust_root: TrustRoot | None = None,
         identity: HandedOver | None = None,
         replace_identity: bool = False,
+        service: str | None = None,
         device_name: str = "Tutela",
         media_limit: int = media.MEDIA_BYTES,
         transport: httpx.AsyncBaseTransport | None = None,
@@ -118,6 +128,8 @@ class GuardedClient:
             trust_root: whose signatures that guard accepts.
             identity: the account's identity, from `export_identity` on another of its devices.
             replace_identity: make a new identity if the account has one that is not here. Everybody will be told.
+            service: the account that speaks for the service, whole, from configuration and not from the homeserver.
+                What it says in a private room of its own with this account comes as a `ServiceMessage`.
             device_name: how the device is listed.
             media_limit: the largest attachment sent or received, in bytes.
             transport: for tests, an HTTP transport in place of the network.
@@ -136,11 +148,12 @@ class GuardedClient:
             undo.push_async_callback(api.close)
             device = await sign_in(api, opened, user=user, password=password, device_name=device_name)
             undo.callback(device.machine.close)
+            speaker = Speaker(service, device.user_id) if service is not None else None
             await cls._establish(device, password=password, imported=imported, replace=replace_identity)
             if guard is None:
                 guard = await cls._open_guard(profile / "guard", key, guard_provider, trust_root, device)
             undo.pop_all()
-        return cls(device, opened, guard, media_limit=media_limit)
+        return cls(device, opened, guard, media_limit=media_limit, speaker=speaker)
 
     # Tests override this to see what happens to a device for which nobody vouches.
     _establish: Callable[..., Awaitable[None]] = staticmethod(establish_identity)

@@ -20,6 +20,7 @@ from tutela.integrations.matrix.errors import (
     MatrixError,
     MediaHashMismatch,
     OversizedMedia,
+    Refused,
     UndecryptableEvent,
 )
 from tutela.integrations.matrix.franking import check
@@ -29,6 +30,7 @@ from tutela.integrations.matrix.machine import ONE_TIME_KEY, Decrypted
 from tutela.integrations.matrix.own_device import Change, OwnDevice
 from tutela.integrations.matrix.rooms import read_invitation
 from tutela.integrations.matrix.signed_json import at, whole
+from tutela.integrations.matrix.speaking import Speaker
 from tutela.integrations.matrix.timeline import (
     Invitation,
     Message,
@@ -54,14 +56,21 @@ _PAGES: Final = 10
 _WAITING: Final = 1000
 #: Own messages whose evidence is kept.
 _ECHOES: Final = 1000
+#: Messages of the service that are known again.
+_SAID: Final = 1000
 _TEXT_TYPES: Final = ("m.text", "m.notice", "m.emote")
 
 
 class Receiver:
     """Turns sync answers into timeline events, in order."""
 
-    def __init__(self, device: OwnDevice, guard: GuardLike, *, media_limit: int) -> None:
+    def __init__(
+        self, device: OwnDevice, guard: GuardLike, *, media_limit: int, speaker: Speaker | None = None
+    ) -> None:
+        """`speaker` is who speaks for the service, if anybody does."""
         self._device = device
+        self._speaker = speaker
+        self._said: dict[str, None] = {}
         self._guard = guard
         self._media_limit = media_limit
         self._waiting: dict[str, tuple[str, dict[str, Any]]] = {}
@@ -101,8 +110,11 @@ class Receiver:
         for notice in self.notices():
             yield notice
         for room_id, invite in _items(at(body, "rooms", "invite")):
-            state = at(invite, "invite_state", "events")
-            invited = read_invitation(room_id, device.user_id, state if isinstance(state, list) else ())
+            state = _list(at(invite, "invite_state", "events"))
+            invited = read_invitation(room_id, device.user_id, state)
+            speaker = self._speaker
+            if speaker and speaker.invites(room_id, invited.inviter, state) and await self._listens(room_id):
+                continue
             yield Invitation(
                 room_id=room_id, event_id="", sender=whole(invited.inviter), sent_at=0, name=whole(invited.name)
             )
@@ -186,6 +198,12 @@ class Receiver:
         own = head["sender"] == self._device.user_id
         unverified = {**head, "own": own, "trust": SenderTrust.UNKNOWN}
         if kind != "m.room.encrypted":
+            room = self._device.rooms.get(room_id)
+            said = self._speaker.message(room, head, raw) if self._speaker and room else None
+            if said is not None:
+                if self._is_new(said.event_id):
+                    yield said
+                return
             yield UnreadableMessage(**unverified, problem=Problem.NOT_ENCRYPTED)
             return
         try:
@@ -212,6 +230,23 @@ class Receiver:
             yield UnreadableMessage(**common, problem=Problem.UNSUPPORTED)
         elif opened.type == "m.room.message":
             yield await self._message(common, opened.content)
+
+    async def _listens(self, room_id: str) -> bool:
+        """Join the room in which the service speaks. Nobody is thereby accepted as a reader, should it be encrypted."""
+        try:
+            await self._device.api.post(f"rooms/{quote(room_id, safe='')}/join", {})
+        except Refused as refused:
+            log.warning("an invitation of the service cannot be accepted: %s", refused)
+            return False
+        return True
+
+    def _is_new(self, event_id: str) -> bool:
+        """Whether the service has not said this before, since the client was opened."""
+        new = event_id not in self._said
+        self._said[event_id] = None
+        while len(self._said) > _SAID:
+            del self._said[next(iter(self._said))]
+        return new
 
     def _check_new(self, opened: Decrypted, head: dict[str, Any], trust: SenderTrust) -> None:
         # Only now: a copy that somebody passes off as another's must not make the true one a replay.

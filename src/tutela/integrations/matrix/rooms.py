@@ -28,6 +28,8 @@ class Room:
     invited: set[str] = field(default_factory=set)
     accepted: set[str] = field(default_factory=set)
     """Who may read, as far as this account's user knows. Nobody is, just for being there."""
+    creator: str = ""
+    """Who made it, as the homeserver says."""
     fresh: bool = False
     """Joined since the last sync, which will therefore tell of the time before, too."""
 
@@ -44,7 +46,7 @@ class Room:
     def apply(self, event: Any) -> None:
         """Take in one state event; anything else is ignored."""
         kind, state_key, content = _state(event)
-        if kind == "m.room.member" and state_key and _is_user_id(state_key):
+        if kind == "m.room.member" and state_key and is_user_id(state_key):
             self.joined.discard(state_key)
             self.invited.discard(state_key)
             if content.get("membership") == "join":
@@ -57,6 +59,9 @@ class Room:
             self.encrypted = True
             algorithm = content.get("algorithm")
             self.algorithm = algorithm if isinstance(algorithm, str) else ""
+        elif kind == "m.room.create" and state_key == "":
+            creator = event.get("sender")
+            self.creator = creator if isinstance(creator, str) else ""
         elif kind == "m.room.name" and state_key == "":
             name = content.get("name")
             self.name = whole(name) if isinstance(name, str) else ""
@@ -93,7 +98,8 @@ def read_invitation(room_id: str, user_id: str, state: Iterable[Any]) -> Invited
     return Invited(room_id, inviter, name)
 
 
-def _is_user_id(text: str) -> bool:
+def is_user_id(text: str) -> bool:
+    """Whether this is the whole name of an account."""
     # Printable: neither halves of characters, which no encoding takes, nor what would turn a line of text around.
     return text.startswith("@") and ":" in text and text.isprintable()
 

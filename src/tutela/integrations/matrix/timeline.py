@@ -127,6 +127,16 @@ class Notice(TimelineEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ServiceMessage(TimelineEvent):
+    """What the service tells this account, such as a decision about it. Plain text, not encrypted: escape it.
+
+    It is worth what the homeserver is, which could have written it.
+    """
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Invitation(TimelineEvent):
     """`sender` invites this account into a room."""
 
