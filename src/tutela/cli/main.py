@@ -32,6 +32,7 @@ SUB_COMMANDS: Final = {
     "list": _Sub("tutela.cli.lists", "lists", "Vouch for hashes, build epochs, audit and sign them."),
     "provider": _Sub("tutela.cli.provider", "provider", "Run the provider's service.", "provider"),
     "staff": _Sub("tutela.cli.staff", "staff", "Say who may come into the console.", "provider"),
+    "review": _Sub("tutela.cli.review", "review", "See how well reviewers' decisions agree.", "provider"),
     "audit": _Sub("tutela.cli.audit", "audit", "Verify the audit log, and sign it.", "provider"),
     "device": _Sub("tutela.cli.device", "device", "Guard pictures for a client in another language.", "device"),
     "chat": _Sub("tutela.cli.chat", "chat", "Open a guarded conversation in the browser.", "chat"),

@@ -133,6 +133,7 @@ class ShownDecision:
 class Evidence:
     """What was reported in a case: one page of its reports and one of its messages."""
 
+    about: str | None
     reports: Sequence[ShownReport]
     reports_page: int
     reports_in_all: int
@@ -197,7 +198,7 @@ class Views:
             check_may_see(person, [shown.decision for shown in decisions], any(shown.appealed for shown in decisions))
             return CasePage(
                 case=found,
-                evidence=self._evidence(connection, case, reports_page, messages_page, only),
+                evidence=self._evidence(connection, found, reports_page, messages_page, only),
                 media=_withdrawable(connection, case),
                 # Whoever sees only what waits for them learns of no other case.
                 related=_related(connection, found) if person.may(Permission.SEE_QUEUE) else (),
@@ -215,8 +216,7 @@ class Views:
             UnknownCase: there is none of this id.
         """
         with self.database.reading() as connection:
-            cases.load(connection, case)
-            return self._evidence(connection, case, reports_page, messages_page, only)
+            return self._evidence(connection, cases.load(connection, case), reports_page, messages_page, only)
 
     def medium(self, report: str, sha256: str) -> Medium:
         """Return a file that was reported and has arrived.
@@ -247,12 +247,12 @@ class Views:
             check_may_see(person, [read_row(row) for row in rows], appealed)
 
     def _evidence(
-        self, connection: Connection, case: int, reports_page: int, messages_page: int, only: str | None
+        self, connection: Connection, case: CaseRow, reports_page: int, messages_page: int, only: str | None
     ) -> Evidence:
         order = (Report.received, Report.id)
         sizes = connection.execute(
             select(Report.id, Report.reference, func.length(Report.body).label("size"))
-            .where(Report.case == case)
+            .where(Report.case == case.id)
             .order_by(*order)
         ).all()
         read, unread = _within(sizes, only)
@@ -260,6 +260,7 @@ class Views:
         first = max(0, reports_page - 1) * REPORTS
         begin = max(0, messages_page - 1) * MESSAGES
         return Evidence(
+            about=case.about,
             reports=_reports(connection, [row.id for row in sizes[first : first + REPORTS]]),
             reports_page=reports_page,
             reports_in_all=len(sizes),
