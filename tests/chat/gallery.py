@@ -26,7 +26,7 @@ from tutela.chat.conversation import entry_id
 from tutela.device.verdict import Outcome, Reason
 from tutela.integrations.matrix.errors import IdentityChanged, SomebodyJoined, Unreachable
 from tutela.integrations.matrix.identities import SenderTrust
-from tutela.integrations.matrix.timeline import Problem, TextMessage, UnreadableMessage
+from tutela.integrations.matrix.timeline import Problem, ServiceMessage, TextMessage, UnreadableMessage
 from tutela.lists import defaults
 from tutela.wire.check import request_bytes
 from tutela.wire.manifest import Action
@@ -34,6 +34,13 @@ from tutela.wire.report import ReportOutcome, ReportReason, ReportState
 
 NOW = datetime(2026, 11, 24, 17, 20, tzinfo=UTC)
 BATCH = request_bytes(defaults.PARAMETERS.batch)
+
+DECISION = (
+    "We decided about your account: you cannot write for now.\n\nWhy: you sent <b>many</b> messages to people who did "
+    "not want them.\n\nIf you think this is wrong, tell us here:\nhttps://provider.example/appeal/"
+    + "zt7BqR4nPXwy0kD1"
+    * 3
+)
 
 
 class Story:
@@ -123,6 +130,21 @@ async def somebody(story: Story) -> Window:
     story.settle()
     story.pair.mia.failure = SomebodyJoined("joined", users=("@zoe:elsewhere.example",))
     await window.say("Hello?")
+    return window
+
+
+async def service(story: Story) -> Window:
+    """The service tells Mia of a decision, in its own room."""
+    window = await story.talk()
+    window.take(
+        ServiceMessage(
+            room_id="!service:example.org",
+            event_id="$decision",
+            sender="@safety:example.org",
+            sent_at=int(story.time.timestamp() * 1000),
+            text=DECISION,
+        )
+    )
     return window
 
 
@@ -232,6 +254,7 @@ SCENES: dict[str, Callable[[Story], Awaitable[Window]]] = {
     "received-unchecked": incoming(Outcome.UNCHECKED, Action.ALLOW),
     "identity": identity,
     "somebody": somebody,
+    "service": service,
     "doubts": doubts,
     "failure": failure,
     "report-message": asked,

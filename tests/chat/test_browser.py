@@ -14,7 +14,7 @@ from playwright.async_api import Browser, Page, expect
 from playwright.async_api import Error as PlaywrightError
 
 from chat.conftest import Running, until
-from chat.gallery import SCENES, Gallery, serve_gallery
+from chat.gallery import DECISION, SCENES, Gallery, serve_gallery
 from chat.pair import ROOM, photograph, verdict
 from chat.test_observer import seen
 from harness.browser import accessibility_violations
@@ -96,6 +96,15 @@ async def test_every_screen_is_accessible_and_fits(browser: Browser, gallery: Ga
             assert await accessibility_violations(watched.page) == []
             wide = await watched.page.evaluate("document.scrollingElement.scrollWidth > innerWidth")
             assert not wide
+
+
+async def test_what_the_service_says_is_text_with_its_lines(browser: Browser, gallery: Gallery):
+    async with opened(browser, gallery.scenes["service"]) as watched:
+        told = watched.page.locator(".entry.notice")
+        await expect(told.locator("strong")).to_have_text("From the service")
+        words = told.locator("p.words")
+        assert await words.inner_text() == DECISION
+        assert await told.locator("a, b, button").count() == 0
 
 
 async def test_a_lost_link_is_accessible(browser: Browser, gallery: Gallery):

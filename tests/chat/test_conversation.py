@@ -19,6 +19,7 @@ from tutela.integrations.matrix.timeline import (
     NoticeKind,
     PictureMessage,
     Problem,
+    ServiceMessage,
     TextMessage,
     UnreadableMessage,
 )
@@ -137,6 +138,13 @@ def test_a_person_who_came_and_whose_keys_changed_is_asked_about_twice():
     events = [notice("$1"), notice("$2", NoticeKind.SOMEBODY_JOINED), notice("$3", NoticeKind.SOMEBODY_JOINED)]
     assert acceptable(events, accepted=()) == {"$1", "$3"}
     assert [entry.icon for entry in shown(*events)] == ["key", "person", "person"]
+
+
+@pytest.mark.parametrize(("language", "title"), [("en", "From the service"), ("fr", "Du service")])
+def test_what_the_service_says_is_told_with_its_own_sign(language: str, title: str):
+    (entry,) = shown(ServiceMessage(**HEAD, event_id="$s", text="one\n\ntwo"), language=language)
+    assert (entry.kind, entry.icon, entry.title, entry.text) == ("notice", "letter", title, "one\n\ntwo")
+    assert (entry.answer, entry.reportable, entry.mine, entry.doubt, entry.fingerprint) == ("", False, False, "", "")
 
 
 def test_days_follow_the_readers_clock():

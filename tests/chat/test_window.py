@@ -18,6 +18,7 @@ from tutela.integrations.matrix.timeline import (
     Notice,
     PictureMessage,
     Problem,
+    ServiceMessage,
     TextMessage,
     UnreadableMessage,
 )
@@ -293,6 +294,21 @@ async def test_an_invitation_is_no_part_of_the_conversation():
     both = pair()
     both.mias.take(Invitation(room_id=ROOM, event_id="", sender="@leo:example.org", sent_at=0, name=""))
     assert both.mias.events == ()
+
+
+async def test_what_the_service_says_is_shown_once_whatever_room_is_shown():
+    both = pair()
+    said = ServiceMessage(
+        room_id="!service:example.org", event_id="$s", sender="@safety:example.org", sent_at=1, text="x"
+    )
+    both.mias.take(said)
+    both.mias.take(replace(said, text="other words"))
+    assert both.mias.events == (said,)
+    entry = entry_id("$s")
+    both.mias.accept(entry)
+    both.mias.open(entry)
+    assert both.mia.log == []
+    assert both.mias.picture(entry, opened=True) is None
 
 
 async def test_other_rooms_are_not_shown():

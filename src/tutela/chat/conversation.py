@@ -20,6 +20,7 @@ from tutela.integrations.matrix.timeline import (
     Notice,
     NoticeKind,
     PictureMessage,
+    ServiceMessage,
     TextMessage,
     TimelineEvent,
     UnreadableMessage,
@@ -131,7 +132,7 @@ def show(
     events whose picture the user asked to see, `accepted` those of notices that were accepted, `reportable` those of
     messages of others that can be reported.
     """
-    shown = [event for event in events if isinstance(event, Message | Notice)]
+    shown = [event for event in events if isinstance(event, Message | Notice | ServiceMessage)]
     questions = acceptable(shown, accepted=accepted)
     entries = [
         _entry(
@@ -152,7 +153,7 @@ def show(
 
 
 def _entry(
-    event: Message | Notice,
+    event: Message | Notice | ServiceMessage,
     *,
     own: str,
     words: Words,
@@ -174,6 +175,8 @@ def _entry(
             fingerprint=event.fingerprint,
             answer=words.text(_ANSWERS[event.kind]) if acceptable else "",
         )
+    if isinstance(event, ServiceMessage):
+        return replace(entry, kind="notice", icon="letter", title=words.text(N_("From the service")), text=event.text)
     entry = replace(entry, mine=event.own, doubt=event.caution(words), reportable=reportable and not event.own)
     if isinstance(event, TextMessage):
         return replace(entry, text=event.text)

@@ -28,6 +28,7 @@ from tutela.integrations.matrix.timeline import (
     NoticeKind,
     PictureMessage,
     Problem,
+    ServiceMessage,
     TimelineEvent,
     UnreadableMessage,
 )
@@ -123,7 +124,8 @@ class Window:
 
     def take(self, event: TimelineEvent) -> None:
         """Take in one event. One with the id of an earlier one takes its place only if that waited for its key."""
-        if event.room_id != self.room_id or not isinstance(event, Message | Notice):
+        here = event.room_id == self.room_id and isinstance(event, Message | Notice)
+        if not here and not isinstance(event, ServiceMessage):  # which has a room of its own, and is shown in any
             return
         if isinstance(event, Notice):
             # The client's own notices come from no server, so no server may be able to name one.
