@@ -16,13 +16,14 @@ from tutela.demo.errors import expect
 from tutela.demo.reviewer import Reviewer
 from tutela.demo.stage import Person, Stage
 from tutela.integrations.matrix.errors import MatrixError
-from tutela.integrations.matrix.timeline import TextMessage
+from tutela.integrations.matrix.timeline import ServiceMessage, TextMessage
 from tutela.provider.review.people import Role
 from tutela.wire import document
 from tutela.wire.report import MessageEvidence, Proof, Report, ReportOutcome, ReportReason, padded
 
 ASKED: Final = "Let this be our secret. Send me a picture of you, and I send you the game."
 _RULE: Final = "asking-a-child-for-pictures"
+_REASONS: Final = "You asked a child for pictures, and to keep it secret."
 #: Seconds within which a decision is carried out.
 _CARRIED_OUT: Final = 30
 
@@ -103,7 +104,7 @@ async def decide(stage: Stage) -> list[str]:
             | {
                 "rule": _RULE,
                 f"action.{_RULE}": "suspend",
-                "reasons": "You asked a child for pictures, and to keep it secret.",
+                "reasons": _REASONS,
                 "answer": "Thank you for telling us. You did the right thing.",
             },
         )
@@ -113,6 +114,8 @@ async def decide(stage: Stage) -> list[str]:
         expect(await _can_write(stage, sam), "one person alone has changed nothing")
         assert second is not None
         await ben.send(second[1], _hidden(page))
+    letter = await sam.wait_for(ServiceMessage)
+    expect(_REASONS in letter.text, "Sam reads the reasons on the device")
     await _until_suspended(stage, sam)
     told = await asyncio.to_thread(_told, stage)
     expect(told == 1, "Sam was told why, once, before the account was suspended")

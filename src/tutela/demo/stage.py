@@ -165,6 +165,7 @@ class Stage:
             guard=None if guarded else NoGuard(),
             guard_provider=self.provider_url if guarded else None,
             trust_root=self.demo_list.trust_root if guarded else None,
+            service=self.service,
         )
         person = Person(name, client)
         person.start()
