@@ -1,7 +1,7 @@
 r"""A client in miniature: check a picture before it is sent, and do as the verdict says.
 
-    pip install "tutela[device]"
-    python guard.py holiday.jpg --provider https://tutela.example.org --trust-root trust-root.json \
+    pip install ".[device]"     (in a clone of Tutela)
+    python examples/guard.py holiday.jpg --provider https://tutela.example.org --trust-root trust-root.json \
         --homeserver https://matrix.example.org --token-file token --profile mia --language fr
 
 Exits with 0 if the picture may be sent, and with 1 if not.
@@ -12,14 +12,19 @@ import asyncio
 import contextlib
 import os
 import secrets
+import signal
 import sys
 from pathlib import Path
 
-from tutela.device import Guard, Outcome, Verdict, load_trust_root, matrix_sign_in
 from tutela.errors import TutelaError
+from tutela.extras import install
 from tutela.language import words
 from tutela.signals.image import PictureError, strip_trailing
-from tutela.wire.manifest import Action
+
+try:
+    from tutela.device import Action, Guard, Outcome, Verdict, load_trust_root, matrix_sign_in
+except ModuleNotFoundError as error:
+    sys.exit(f"{error}\n{install('device')}")
 
 
 def arguments() -> argparse.Namespace:
@@ -34,8 +39,10 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def profile_key(file: Path) -> bytes:
+def profile_key(profile: Path) -> bytes:
     """Your client keeps these 32 bytes in the platform's key store; a file will do for an example."""
+    profile = profile.resolve()
+    file = profile.with_name(f"{profile.name}.key")
     if not file.exists():
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as new:
@@ -51,7 +58,17 @@ def may_be_sent(verdict: Verdict, language: str) -> bool:
     if verdict.action is Action.ALLOW:
         return True
     print(verdict.title(told), verdict.text(told), sep="\n")
-    return verdict.action is Action.WARN and input("[y/N] ").strip().lower() == "y"
+    return verdict.action is Action.WARN and asked()
+
+
+def asked() -> bool:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # asyncio's would wait for the answer
+    try:
+        return input("[y/N] ").strip().lower() == "y"
+    except EOFError:  # nobody is there to answer
+        return False
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 async def main() -> bool:
@@ -62,7 +79,7 @@ async def main() -> bool:
         picture = strip_trailing(picture)
     async with await Guard.open(
         options.profile,
-        key=profile_key(options.profile.with_suffix(".key")),
+        key=profile_key(options.profile),
         provider=options.provider,
         trust_root=load_trust_root(options.trust_root),
         sign_in=matrix_sign_in(options.homeserver, options.token_file.read_text().strip()),
@@ -79,3 +96,7 @@ if __name__ == "__main__":
         sys.exit(0 if asyncio.run(main()) else 1)
     except TutelaError as error:
         sys.exit(f"{error}\n{error.hint or ''}".rstrip())
+    except OSError as error:
+        sys.exit(f"{error.filename}: {error.strerror}")
+    except KeyboardInterrupt:
+        sys.exit(130)

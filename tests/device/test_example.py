@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -16,6 +19,7 @@ from harness.client_api import ACCESS_TOKEN, client_api
 from harness.pictures import ATTESTED, LISTED, ORDINARY, epoch_of
 from harness.provider import Stage, make_settings, staged
 from harness.synapse import Person
+from tutela.extras import install
 from tutela.integrations.matrix.homeserver import Homeserver
 from tutela.provider.server import running
 from tutela.provider.service import Provider
@@ -31,17 +35,21 @@ class Program:
     provider: str
     homeserver: str
 
-    async def run(self, picture: bytes, *more: str, typed: str = "") -> tuple[int, str]:
-        (self.folder / "photo.jpg").write_bytes(picture)
-        process = await asyncio.create_subprocess_exec(
+    async def run(self, picture: bytes | None, *more: str, typed: str = "") -> tuple[int, str]:
+        process = await self.start(picture, *more)
+        said, _ = await process.communicate(typed.encode())
+        assert process.returncode is not None
+        return process.returncode, said.decode()
+
+    async def start(self, picture: bytes | None, *more: str) -> asyncio.subprocess.Process:
+        if picture is not None:
+            (self.folder / "photo.jpg").write_bytes(picture)
+        return await asyncio.create_subprocess_exec(
             sys.executable, str(EXAMPLE), "photo.jpg", "--provider", self.provider, "--trust-root", "root.json",
             "--homeserver", self.homeserver, "--token-file", "token", "--profile", "mia", *more,
             cwd=self.folder, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
-        said, _ = await process.communicate(typed.encode())
-        assert process.returncode is not None
-        return process.returncode, said.decode()
 
 
 @asynccontextmanager
@@ -88,6 +96,61 @@ async def test_what_was_not_checked_is_told_to_the_log(program: Program):
     assert code == 1
     assert "unreachable: signing in failed" in said
     assert "401 M_UNKNOWN_TOKEN" in said
+
+
+async def test_nobody_there_to_answer_is_a_no(program: Program):
+    code, said = await program.run(ATTESTED, typed="")
+    assert code == 1
+    assert "Traceback" not in said
+    assert "Now encrypt" not in said
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--token-file", "nowhere"], "nowhere: No such file or directory"),
+        (["--trust-root", "nowhere"], "the trust root nowhere cannot be read"),
+        (["--profile", "token"], "the profile token cannot be made"),
+    ],
+)
+async def test_what_is_not_there_is_one_sentence(program: Program, more: list[str], said: str):
+    code, told = await program.run(ORDINARY, *more)
+    assert code == 1
+    assert said in told
+    assert "Traceback" not in told
+
+
+async def test_a_picture_that_is_not_there(program: Program):
+    assert await program.run(None) == (1, "photo.jpg: No such file or directory\n")
+
+
+async def test_the_current_folder_can_be_the_profile(program: Program):
+    code, said = await program.run(ORDINARY, "--profile", ".", "--trust-root", "root.json")
+    assert (code, "Now encrypt" in said) == (0, True), said
+    assert program.folder.with_name(f"{program.folder.name}.key").stat().st_size == 32
+
+
+async def test_ctrl_c_is_no_traceback(program: Program):
+    process = await program.start(ATTESTED)
+    assert process.stdout is not None
+    said = b""
+    async with asyncio.timeout(60):
+        while b"[y/N]" not in said:
+            said += await process.stdout.read(100)
+        process.send_signal(signal.SIGINT)
+        rest, _ = await process.communicate()
+    assert process.returncode == 130
+    assert b"Traceback" not in rest
+
+
+def test_without_its_packages_it_says_how_to_install_them(tmp_path: Path):
+    (tmp_path / "httpx.py").write_text("raise ModuleNotFoundError(\"No module named 'httpx'\", name='httpx')\n")
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLE), "--help"], env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == "No module named 'httpx'\n" + install("device") + "\n"
 
 
 async def test_a_wrong_address_is_one_sentence(program: Program):
