@@ -1,5 +1,6 @@
 # Few targets; each does all the set-up it needs. Needs Python 3.11 or newer and make, nothing else; no root.
 PYTHON ?= python3
+WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
@@ -16,6 +17,7 @@ help:            ## list the targets and variables
 #= KEEP=1        with run: leave it running, and play the child
 #= JSON=1        with run: one line of JSON for each step
 #= ARGS='…'      with test: what pytest is told, such as ARGS='tests/lists -x'
+#= WORKERS=2     with test: how many processes run tests at once, each with a homeserver and databases of its own
 #= PYTHON=…      always: the Python to set up with, such as PYTHON=python3.12
 
 run: $(VENV)/.run-ready   ## a guarded encrypted conversation, end to end
@@ -23,7 +25,7 @@ run: $(VENV)/.run-ready   ## a guarded encrypted conversation, end to end
 
 test: $(VENV)/.test-ready ## style, types, architecture, then the whole suite
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/pytest -q $(ARGS)
+	@$(BIN)/pytest -q -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(VENV)/.test-ready ## style, types and architecture only
 	@$(BIN)/ruff check -q .
