@@ -34,7 +34,17 @@ def test_each_number_was_seen_in_its_source():
 
 
 @pytest.mark.parametrize(
-    ("language", "region", "first"), [("fr", None, "FR"), ("en", "US", "US"), ("en", "GB", "GB"), ("fr", "ZZ", "ZZ")]
+    ("language", "region", "first"),
+    [
+        ("fr", "FR", "FR"),
+        ("en", "US", "US"),
+        ("en", "GB", "GB"),
+        ("en", "FR", "FR"),
+        ("fr", "ZZ", "ZZ"),
+        ("fr", None, "EU"),
+        ("en", None, "EU"),
+        ("en", "DE", "EU"),
+    ],
 )
 def test_the_readers_country_comes_first(language: str, region: str | None, first: str):
     ordered = nearest_first(countries(), language=language, region=region)

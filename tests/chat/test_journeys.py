@@ -205,6 +205,14 @@ async def test_help_shows_the_readers_country_first(running: Running):
     assert html.index("NCMEC") < html.index("Childline")
     html = (await running.mia.get("help", headers={"Accept-Language": "fr-FR"})).text
     assert html.index("3018") < html.index("Childline")
+    html = (await running.mia.get("help", headers={"Accept-Language": "es-Latn-US,es"})).text
+    assert html.index("NCMEC") < html.index("116 111")
+
+
+@pytest.mark.parametrize("accepted", ["fr", "en", "de-DE,de;q=0.9,en;q=0.5", ""])
+async def test_help_favours_no_country_where_the_readers_is_not_known(running: Running, accepted: str):
+    html = (await running.mia.get("help", headers={"Accept-Language": accepted})).text
+    assert all(html.index("116 111") < html.index(line) for line in ("3018", "Childline", "NCMEC"))
 
 
 async def test_lost_links_speak_kindly(running: Running):

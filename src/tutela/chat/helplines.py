@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from importlib import resources
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
 Telephone = Annotated[str, msgspec.Meta(pattern=r"^[0-9][0-9 -]{1,18}[0-9]\Z")]
 Https = Annotated[str, msgspec.Meta(pattern=r"^https://[^\s<>\"]+\Z", max_length=300)]
 Source = Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s<>\"]+\Z", max_length=300)]
+#: What is for more than one country.
+_WIDE: Final = ("EU", "ZZ")
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
 
@@ -66,8 +68,20 @@ def countries() -> tuple[Country, ...]:
 
 
 def nearest_first(everywhere: Sequence[Country], *, language: str, region: str | None) -> list[Country]:
-    """Order countries for one reader: the region their browser names, then their language, then the others."""
-    return sorted(everywhere, key=lambda country: (country.code != region, language not in country.languages))
+    """Order countries for one reader: the region their browser names, then their language, then the others.
+
+    Where the region is not known, or not among them, what is for many countries comes first: a language is spoken in
+    more than one, and a child must not be sent to another country's helpline.
+    """
+    known = any(country.code == region for country in everywhere)
+    return sorted(
+        everywhere,
+        key=lambda country: (
+            country.code != region,
+            not known and country.code not in _WIDE,
+            language not in country.languages,
+        ),
+    )
 
 
 @dataclass(frozen=True)

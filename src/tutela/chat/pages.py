@@ -245,7 +245,7 @@ def choose_language(asked: str | None, remembered: str | None, accepted: str) ->
     tags = [tag.partition(";")[0].strip() for tag in accepted.split(",")]
     known = [tag for tag in tags if tag.lower().partition("-")[0] in LANGUAGES]
     chosen = next((tag for tag in (asked, remembered, *known) if tag and tag[:2].lower() in LANGUAGES), "en")
-    region = next((tag.partition("-")[2].upper() for tag in tags if "-" in tag), None)
+    region = next((part.upper() for tag in tags for part in tag.split("-")[1:] if len(part) == 2), None)
     return words(chosen), region
 
 
