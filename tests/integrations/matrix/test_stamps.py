@@ -255,7 +255,8 @@ class Abroad(Stamps):
 async def test_an_event_from_elsewhere_through_synapses_own_api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     folder = tmp_path / "hs"
     folder.mkdir()
-    (folder / "abroad.py").write_text(ABROAD)  # Synapse runs in this folder and finds it there
+    (folder / "abroad.py").write_text(ABROAD)
+    monkeypatch.setenv("PYTHONPATH", str(folder))  # Synapse imports nothing from where it runs
     monkeypatch.setattr(homeservers, "_STAMPS", "abroad.Abroad")
     opened: list[httpx.AsyncClient] = []
     async with open_homeserver(folder) as homeserver:
