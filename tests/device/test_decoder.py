@@ -140,10 +140,11 @@ def test_running_out_of_memory_is_an_answer(monkeypatch: pytest.MonkeyPatch):
 
 async def test_a_stand_in_takes_as_long_as_a_picture_decoded_lately(monkeypatch: pytest.MonkeyPatch):
     decoder = Decoder()
-    takes, waits = [0.5], []
+    takes, waits, asked = [0.5], [], []
 
-    async def child(_: bytes) -> Answer:
-        return Answer(views=[[0.0] * 256], seconds=takes[-1])
+    async def child(picture: bytes) -> tuple[Answer, float]:
+        asked.append(picture)
+        return Answer(views=[[0.0] * 256]), takes[-1]
 
     async def wait(seconds: float) -> None:
         waits.append(seconds)
@@ -155,35 +156,48 @@ async def test_a_stand_in_takes_as_long_as_a_picture_decoded_lately(monkeypatch:
     for seconds in (2.0, 3.0):
         takes.append(seconds)
         await decoder.margins(jpeg())
-    takes.append(0.5)
+    asked.clear()
     for _ in range(100):
         await decoder.stand_in()
-    assert set(waits) == {1.5, 2.5}  # together with decoding the stand-in: as one of the two
+    assert set(waits) == {2.0, 3.0}
+    assert asked == []  # what would be decoded now could take longer than that
 
 
-async def test_a_stand_in_is_a_picture_and_the_child_tells_how_long_it_took():
+async def test_a_stand_in_is_a_picture_and_no_measure_for_another():
     decoder = Decoder()
     margins = await decoder.stand_in()
     assert [view.shape for view in margins] == [(256,)] * len(SHIPPED)
-    assert list(decoder._lately) == []  # no measure for another
+    assert list(decoder._lately) == []
     await decoder.margins(jpeg())
     assert 0 < decoder._lately[0] < decoder._seconds
     await decoder.close()
 
 
-async def test_a_child_that_lies_about_its_time_does_not_silence_cover_checks(monkeypatch: pytest.MonkeyPatch):
-    decoder = Decoder(seconds=4)
+async def test_the_time_that_counts_is_measured_outside_the_child_and_without_its_start(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """What somebody outside sees: not what the child says of itself, and the way through the pipe too."""
+    now = [0.0]
+    asked = []
 
-    async def lie(_: bytes) -> Answer:
-        return Answer(views=[[0.0]], seconds=3600)
+    async def exchanged(_: object, picture: bytes) -> Answer:
+        asked.append(picture)
+        now[0] += len(picture)  # a second for each byte
+        return Answer(views=[[0.0] * 256])
 
-    monkeypatch.setattr(decoder, "_ask", lie)
-    await decoder.margins(jpeg())
-    assert list(decoder._lately) == [4]
-
-
-async def test_stand_ins_differ():
+    monkeypatch.setattr("tutela.device.decoder._exchanged", exchanged)
+    monkeypatch.setattr("tutela.device.decoder.time.perf_counter", lambda: now[0])
     decoder = Decoder()
-    first, second = [(await decoder.stand_in())[0] for _ in range(2)]
-    assert not np.array_equal(first > 0, second > 0)
+    for picture in (b"12", b"123"):
+        await decoder.margins(picture)
+    assert asked[1:] == [b"12", b"123"]
+    assert list(decoder._lately) == [2, 3]
     await decoder.close()
+
+
+async def test_stand_ins_are_random():
+    first, second = Decoder(), Decoder()
+    one, other = [(await decoder.stand_in())[0] for decoder in (first, second)]
+    assert not np.array_equal(one > 0, other > 0)
+    for decoder in (first, second):
+        await decoder.close()

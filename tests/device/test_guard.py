@@ -185,23 +185,29 @@ async def test_every_kind_of_check_comes_with_the_same_requests_in_the_same_orde
     assert all(requests == seen["listed"] for requests in seen.values()), seen
 
 
-async def test_every_kind_of_check_decodes_a_picture_and_prepares_its_views(
+async def test_every_kind_of_check_decodes_a_picture_or_takes_as_long_and_prepares_its_views(
     device: Device, monkeypatch: pytest.MonkeyPatch
 ):
     """So the time between a request that comes before a check and the check itself does not tell the kinds apart."""
     work: list[tuple[str, int]] = []
-    ask, prepare = Decoder._ask, guard_module.prepare
+    ask, stand_in, prepare = Decoder._ask, Decoder.stand_in, guard_module.prepare
 
     async def asked(decoder: Decoder, picture: bytes) -> tuple[Answer, float]:
         answer, seconds = await ask(decoder, picture)
         work.append(("decoded", len(answer.views)))
         return answer, seconds
 
+    async def stood_in(decoder: Decoder) -> list[NDArray[np.float64]]:
+        margins = await stand_in(decoder)
+        work.append(("decoded", len(margins)))
+        return margins
+
     def prepared(views: Sequence[NDArray[np.float64]], *rest: Any) -> PendingCheck:
         work.append(("prepared", len(views)))
         return prepare(views, *rest)
 
     monkeypatch.setattr(Decoder, "_ask", asked)
+    monkeypatch.setattr(Decoder, "stand_in", stood_in)
     monkeypatch.setattr(guard_module, "prepare", prepared)
     async with device.guard() as guard:
         for kind, check in KINDS.items():

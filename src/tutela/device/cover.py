@@ -15,7 +15,7 @@ from PIL import Image
 
 DAY_SECONDS: Final = 86_400.0
 _BLOTCHES: Final = 16
-_SIDE: Final = 512
+_SIDE: Final = 64
 
 RandomBytes = Callable[[int], bytes]
 
@@ -29,7 +29,7 @@ def next_delay(per_day: int, random: RandomBytes) -> float | None:
 
 
 def stand_in(random: RandomBytes) -> bytes:
-    """Return a picture of random blotches (JPEG, 512 x 512): quicker to decode than most photographs."""
+    """Return a picture of random blotches (JPEG, 64 x 64), as quick to make and to decode as any."""
     size = (_BLOTCHES, _BLOTCHES)
     blotches = Image.frombytes("RGB", size, random(3 * _BLOTCHES * _BLOTCHES))
     file = io.BytesIO()

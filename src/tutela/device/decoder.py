@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import secrets
 import sys
+import time
 from collections import deque
 from typing import Final
 
@@ -47,6 +48,7 @@ class Decoder:
         self._child: asyncio.subprocess.Process | None = None
         self._turn = asyncio.Lock()
         self._lately: deque[float] = deque(maxlen=_LATELY)
+        self._stand_in: list[NDArray[np.float64]] = []
 
     async def margins(self, picture: bytes) -> list[NDArray[np.float64]]:
         """Return the margins of each query view of `picture`, shape (256,) each, the normalised view first.
@@ -62,19 +64,23 @@ class Decoder:
             )
         if not picture:
             raise Unreadable("an empty file is not a picture", code_of_picture="unknown-format")
-        answer = await self._answer(picture)
-        self._lately.append(min(answer.seconds, self._seconds))
+        answer, seconds = await self._answer(picture)
+        self._lately.append(seconds)
         return _margins(answer)
 
     async def stand_in(self) -> list[NDArray[np.float64]]:
         """Return the margins of a random picture, having taken as long as one of the pictures decoded lately.
 
-        So the time before a request does not tell that there was no picture to check. Raises as `margins` does.
+        So the time before a request does not tell that there was no picture to check. The random picture was decoded
+        before: decoded now it would sometimes take longer than what it stands in for, and always on a busy device.
+        Raises as `margins` does.
         """
-        answer = await self._answer(cover.stand_in(secrets.token_bytes))
-        lately = self._lately or [answer.seconds * times for times in _ORDINARY]
-        await asyncio.sleep(secrets.choice(lately) - answer.seconds)
-        return _margins(answer)
+        if self._lately:
+            await asyncio.sleep(secrets.choice(self._lately))
+        else:
+            _, seconds = await self._answer(cover.stand_in(secrets.token_bytes))
+            await asyncio.sleep(seconds * (secrets.choice(_ORDINARY) - 1))
+        return self._stand_in
 
     async def close(self) -> None:
         """End the child."""
@@ -85,11 +91,12 @@ class Decoder:
                     child.kill()
                 await child.wait()
 
-    async def _answer(self, picture: bytes) -> Answer:
+    async def _answer(self, picture: bytes) -> tuple[Answer, float]:
+        """Return the child's answer, and the seconds that it took on its way there and back."""
         async with self._turn:
             try:
                 async with asyncio.timeout(self._seconds):
-                    answer = await self._ask(picture)
+                    answer, seconds = await self._ask(picture)
             except BaseException as error:
                 # Also when cancelled: a half-read answer must not be taken for the next picture's.
                 self._kill()
@@ -100,18 +107,14 @@ class Decoder:
                 raise
         if answer.error is not None:
             raise Unreadable(answer.message, code_of_picture=answer.error)
-        return answer
+        return answer, seconds
 
-    async def _ask(self, picture: bytes) -> Answer:
+    async def _ask(self, picture: bytes) -> tuple[Answer, float]:
         child = await self._running()
-        assert child.stdin is not None
-        assert child.stdout is not None
-        child.stdin.write(LENGTH.pack(len(picture)) + picture)
-        await child.stdin.drain()
-        (length,) = LENGTH.unpack(await child.stdout.readexactly(LENGTH.size))
-        if length > _MAX_ANSWER:
-            raise EOFError("an answer of impossible length")
-        return msgspec.json.decode(await child.stdout.readexactly(length), type=Answer)
+        # Here, not in the child: what counts is what somebody outside sees, the way through the pipe included.
+        began = time.perf_counter()
+        answer = await _exchanged(child, picture)
+        return answer, time.perf_counter() - began
 
     async def _running(self) -> asyncio.subprocess.Process:
         if self._child is not None and self._child.returncode is not None:
@@ -128,6 +131,8 @@ class Decoder:
                 stderr=asyncio.subprocess.DEVNULL,
             )
             _widen(self._child)
+            # When it has answered it has started, which counts for no picture.
+            self._stand_in = _margins(await _exchanged(self._child, cover.stand_in(secrets.token_bytes)))
         return self._child
 
     def _kill(self) -> None:
@@ -135,6 +140,17 @@ class Decoder:
             with contextlib.suppress(ProcessLookupError):
                 self._child.kill()
             self._child = None
+
+
+async def _exchanged(child: asyncio.subprocess.Process, picture: bytes) -> Answer:
+    assert child.stdin is not None
+    assert child.stdout is not None
+    child.stdin.write(LENGTH.pack(len(picture)) + picture)
+    await child.stdin.drain()
+    (length,) = LENGTH.unpack(await child.stdout.readexactly(LENGTH.size))
+    if length > _MAX_ANSWER:
+        raise EOFError("an answer of impossible length")
+    return msgspec.json.decode(await child.stdout.readexactly(length), type=Answer)
 
 
 def _margins(answer: Answer) -> list[NDArray[np.float64]]:

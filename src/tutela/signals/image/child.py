@@ -1,7 +1,7 @@
 """The child process in which a device decodes pictures: it holds nothing that a hostile picture could reach for.
 
 The parent writes `length (4, big endian) ‖ picture`; the child answers `length (4) ‖ answer`, where an answer is JSON
-(`{"views": [[margins, …], …], "seconds": …}`, or `error` and `message`). The child's memory is bounded by the
+(`{"views": [[margins, …], …]}`, or `error` and `message`). The child's memory is bounded by the
 operating system where it can be; its time by the parent, who kills it. It imports this room alone, to be small and
 quick to start.
 """
@@ -11,8 +11,7 @@ from __future__ import annotations
 import contextlib
 import struct
 import sys
-import time
-from typing import Annotated, BinaryIO, Final
+from typing import BinaryIO, Final
 
 import msgspec
 
@@ -31,8 +30,6 @@ class Answer(msgspec.Struct):
     views: list[list[float]] = []
     error: str | None = None
     message: str = ""
-    seconds: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 0.0
-    """How long reading and decoding the picture took."""
 
 
 def answer(picture: bytes, limits: Limits) -> Answer:
@@ -51,14 +48,11 @@ def serve(pictures: BinaryIO, answers: BinaryIO, limits: Limits) -> None:
         head = pictures.read(LENGTH.size)
         if len(head) < LENGTH.size:
             return
-        started = time.perf_counter()
         (length,) = LENGTH.unpack(head)
         picture = pictures.read(length)
         if len(picture) < length:
             return
-        found = answer(picture, limits)
-        found.seconds = time.perf_counter() - started
-        reply = msgspec.json.encode(found)
+        reply = msgspec.json.encode(answer(picture, limits))
         answers.write(LENGTH.pack(len(reply)) + reply)
         answers.flush()
 
