@@ -23,6 +23,7 @@ from tutela.extras import install
 
 _BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _FREE_BYTES: Final = 1 << 30
+_LOOPBACK_SECONDS: Final = 3.0
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ def doctor(as_json: bool) -> None:
 
 
 def _print(finding: Finding) -> None:
-    mark = "[green]✓[/]" if finding.there else ("[yellow]–[/]" if finding.needed_for else "[red]✗[/]")
+    good, less, bad = "✓–✗" if "utf" in (sys.stdout.encoding or "").lower() else "+-x"
+    mark = f"[green]{good}[/]" if finding.there else f"[yellow]{less}[/]" if finding.needed_for else f"[red]{bad}[/]"
     say(f"{mark} {escape(finding.what)}: {escape(finding.detail)}")
     if not finding.there:
         use = f"needed for {finding.needed_for}. " if finding.needed_for else ""
@@ -128,12 +130,21 @@ def _temporary() -> Finding:
 
 
 def _loopback() -> Finding:
+    """Say something to ourselves: where listening is allowed, connecting may not be."""
     try:
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            port = listener.getsockname()[1]
+            listener.settimeout(_LOOPBACK_SECONDS)
+            address = listener.getsockname()
+            with socket.create_connection(address, timeout=_LOOPBACK_SECONDS) as caller, listener.accept()[0] as called:
+                called.settimeout(_LOOPBACK_SECONDS)
+                caller.sendall(b"?")
+                heard = called.recv(1)
+        if heard != b"?":
+            raise OSError(None, "what was said did not arrive")
     except OSError as error:
-        return Finding("loopback", False, f"127.0.0.1: {error.strerror}", "the demo", "Allow local servers.")
-    return Finding("loopback", True, f"port {port} was free")
+        remedy = "Let programs here listen at 127.0.0.1 and reach each other there (a firewall, or a sandbox?)."
+        return Finding("loopback", False, f"127.0.0.1: {error.strerror or error}", "the demo", remedy)
+    return Finding("loopback", True, f"a server at 127.0.0.1:{address[1]} was reached")
 
 
 def _browser() -> Finding:

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import io
 import os
+import sys
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -34,13 +36,20 @@ SUB_COMMANDS: Final = {
     "staff": _Sub("tutela.cli.staff", "staff", "Say who may come into the console.", "provider"),
     "review": _Sub("tutela.cli.review", "review", "See how well reviewers' decisions agree.", "provider"),
     "audit": _Sub("tutela.cli.audit", "audit", "Verify the audit log, and sign it.", "provider"),
-    "device": _Sub("tutela.cli.device", "device", "Guard pictures for a client in another language.", "device"),
+    "device": _Sub("tutela.cli.device", "device", "Check a picture by hand; guard a client in any language.", "device"),
     "chat": _Sub("tutela.cli.chat", "chat", "Open a guarded conversation in the browser.", "chat"),
 }
 
 
 class _Lazy(click.Group):
     """A group whose commands are imported when they are called."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run a command; what a terminal cannot show becomes a question mark, never an error."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+                stream.reconfigure(errors="replace")
+        return super().main(*args, **kwargs)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [name for name, sub in SUB_COMMANDS.items() if importlib.util.find_spec(sub.module) is not None]

@@ -18,8 +18,8 @@ from tutela.wire.manifest import Authority, TrustRoot
 from tutela.wire.submission import Item
 
 #: Invented organisations; the jurisdictions are real, so that the rule has something to count.
-NORTH: Final = ("north.example", "Northern Hotline (invented)", "FI")
-SOUTH: Final = ("south.example", "Southern Centre (invented)", "CA")
+NORTH: Final = ("north.example", "Northern Hotline", "FI")
+SOUTH: Final = ("south.example", "Southern Centre", "CA")
 
 
 @dataclass(frozen=True)

@@ -86,11 +86,13 @@ async def _agree(stage: Stage) -> list[str]:
     expect(agreed.items == 2, "both copies of the picture that both vouch for are listed, and nothing else")
     apart = mine[0].distance(theirs[0])
     return [
-        f"{north.descriptor.name} ({north.descriptor.jurisdiction}) vouches for 2 pictures, "
-        f"{south.descriptor.name} ({south.descriptor.jurisdiction}) for its own copy of one of them: "
-        f"their hashes differ in {apart} of 256 bits, so they are the same item.",
+        f"{north.descriptor.name} ({north.descriptor.jurisdiction}) vouches for 2 pictures. "
+        f"{south.descriptor.name} ({south.descriptor.jurisdiction}) vouches for its own copy of one of them. "
+        f"The hashes of the two copies differ in {apart} of 256 bits: they are the same item. "
+        "(Both organisations are invented.)",
         f"Epoch {manifest.epoch}: {agreed.items} hashes listed (the two copies); the other picture is not: one vouch.",
-        f"Each authority rebuilt the filter from {entries // signatures} verified evaluations, then signed: "
+        f"Each authority rebuilt the filter from {entries // signatures} verified evaluations "
+        "(proven keyed hashes), then signed: "
         f"{signatures} signatures.",
     ]
 

@@ -74,6 +74,13 @@ async def test_it_stops_and_leaves_no_process(tmp_path: Path):
 
 
 @pytest.mark.slow
+async def test_one_that_cannot_be_reached_is_given_up_with_a_hint(tmp_path: Path):
+    with pytest.raises(HomeserverFailed, match="did not answer within 0 seconds") as failed:
+        await Homeserver.start(tmp_path / "hs", ready_within=0)
+    assert "`tutela doctor`" in (failed.value.hint or "")
+
+
+@pytest.mark.slow
 async def test_it_stops_when_the_start_is_interrupted(tmp_path: Path):
     starting = asyncio.create_task(Homeserver.start(tmp_path / "hs"))
     config = str(tmp_path / "hs" / "homeserver.yaml")

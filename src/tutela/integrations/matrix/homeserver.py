@@ -135,7 +135,11 @@ class Homeserver:
                 except httpx.HTTPError:
                     pass
                 if asyncio.get_running_loop().time() > deadline:
-                    raise HomeserverFailed(f"the local homeserver did not answer within {within:.0f} seconds")
+                    raise HomeserverFailed(
+                        f"the local homeserver did not answer within {within:.0f} seconds",
+                        hint="May programs here reach each other at 127.0.0.1? `tutela doctor` tries it. "
+                        "On a slow machine, try once more",
+                    )
                 await asyncio.sleep(_POLL)
 
 
