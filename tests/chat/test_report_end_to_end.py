@@ -56,7 +56,9 @@ class Service:
 async def service_of(homeserver: Homeserver, folder: Path, epoch: Any) -> AsyncIterator[Service]:
     folder.mkdir()
     settings = make_settings(folder, epoch, homeservers={homeserver.server_name: homeserver.url})
-    (settings.stamp_keys / "home.key").write_bytes(stamp_key(homeserver.folder).read_bytes())
+    key = settings.stamp_keys / "home.key"
+    key.write_bytes(stamp_key(homeserver.folder).read_bytes())
+    key.chmod(0o600)
     with closing(Provider.open(settings)) as provider:
         provider.publish(epoch.envelope, epoch.segments)
     async with running(settings) as url:
