@@ -478,6 +478,7 @@ def test_keys_rotate_yearly_and_at_once(made: None, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(Clock, "step", timedelta(days=366))
     assert ask("status")["epoch"]["key_is_due"] is True
     assert "Rotate it" in run("list", "status").stderr
+    assert "tutela list build --rotate-key --list list" in run("list", "status", "--list", "list").stderr
     monkeypatch.setattr(Clock, "step", timedelta(hours=1))
     ask("approve", "--key", "aurora.pem", "--accept-changes")
     rotated = ask("build", "--rotate-key", "--overlap-days", "7")
@@ -571,7 +572,8 @@ def test_a_trust_root_starts_from_the_newest_signed_epoch(made: None) -> None:
 def test_a_status_before_the_first_epoch() -> None:
     ask("init", "list", "--provider", "p.example")
     assert ask("status")["epoch"] is None
-    assert "no epoch yet" in run("list", "status").output
+    assert "no epoch yet. Build one with: tutela list build\n" in run("list", "status").output
+    assert "tutela list build --list list\n" in run("list", "status", "--list", "list").output
     refuse("audit", code="workspace")
     refuse("trust-root", "--out", "root.json", code="trust-root")
 

@@ -132,7 +132,7 @@ def _of_nothing_agreed(workspace: Workspace, manifest: Manifest) -> Iterator[str
         yield (
             f"nothing is agreed: of {count(len(vouched), 'hash', 'hashes')} that somebody vouches for, none is vouched "
             f"for by {rule.authorities} authorities of {rule.jurisdictions} jurisdictions. Who vouches for what: "
-            "tutela list vouches. Another authority vouches with: tutela list import, sign, submit"
+            f"tutela list vouches{here()}. Another authority vouches with: tutela list import, sign, submit"
         )
     else:
         yield "nothing is agreed: nobody vouches for a hash yet. Authorities begin with: tutela list import"

@@ -14,7 +14,7 @@ from tutela.cli import epochs, hashing, submissions
 from tutela.cli.authority import read_descriptor
 from tutela.cli.console import JSON, Group, answer, check_provider_name, complain, now, say, show
 from tutela.cli.epochs import counts_of, facts_of
-from tutela.cli.submissions import LIST
+from tutela.cli.submissions import LIST, here
 from tutela.lists import defaults, files, times
 from tutela.lists.acceptance import trusted_keys
 from tutela.lists.consistency import check_parameters, check_rule
@@ -205,13 +205,14 @@ def status(root: Path, as_json: bool) -> None:
             table.add_row(*map(str, [*row, counts["agreed"], counts["attested"]]))
         show(table)
         if newest is None:
-            say("There is no epoch yet. Build one with: tutela list build")
+            say(f"There is no epoch yet. Build one with: tutela list build{escape(here())}")
             return
         say(f"Epoch [bold]{newest.epoch}[/] of {newest.created}: {counts_of(newest)}.")
         say(f"Signed by {', '.join(facts['epoch']['signers']) or 'nobody yet'}.")
         say(f"The key {newest.keys[0].id} is in use since {since}.")
         if rotate:
-            complain("[yellow]The key is older than a year.[/] Rotate it with: tutela list build --rotate-key")
+            command = f"tutela list build --rotate-key{escape(here())}"
+            complain(f"[yellow]The key is older than a year.[/] Rotate it with: {command}")
 
     answer(as_json, facts, text)
 
