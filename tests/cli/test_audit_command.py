@@ -168,11 +168,9 @@ def test_the_key_is_made_once_and_kept_from_others(config: Path):
     assert "others can read" in tutela("audit", "key", "--config", config, code=1).stderr
 
 
-def test_a_name_that_cannot_name_a_log_is_told(tmp_path: Path):
-    folder = tmp_path / "service"
-    tutela("provider", "init", folder, "--name", "my home", "--homeserver", "home.example=http://127.0.0.1:1")
-    refused = tutela("audit", "key", "--config", folder / "provider.toml", code=1)
-    assert "cannot name an audit log" in refused.stderr
+def test_a_name_that_cannot_name_a_log_is_told(config: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TUTELA_PROVIDER_NAME", "my home")
+    assert "cannot name an audit log" in tutela("audit", "key", "--config", config, code=1).stderr
 
 
 def test_help_has_an_example_for_each():
