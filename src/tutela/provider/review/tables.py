@@ -12,9 +12,10 @@ class Case(Base):
     """What reviewers decide on: all open reports about one account, or one report that names nobody."""
 
     __tablename__ = "review_case"
-    # In the order of the queue, so that its first page is read from the index alone.
+    # In the order of the queue, all of it and each person's, so that a page is read in order and no further.
     __table_args__ = (
         Index("ix_review_case_queue", "open", "urgency", "damped", "due", "id"),
+        Index("ix_review_case_assignee", "assignee", "open", "urgency", "damped", "due", "id"),
         Index("ix_review_case_about", "about", "open"),
     )
 
@@ -33,7 +34,7 @@ class Case(Base):
     reporters: Mapped[int]
     news: Mapped[int]
     """Counts what came in: reports and additions. A decision is about what whoever decided had seen."""
-    assignee: Mapped[str | None] = mapped_column(String(64), index=True)
+    assignee: Mapped[str | None] = mapped_column(String(64))
     assigned: Mapped[int | None] = mapped_column(BigInteger)
     version: Mapped[int]
     """Counts every change: whoever acts on an older version is told so."""

@@ -41,7 +41,8 @@ def upgrade() -> None:
     )
     op.create_index("ix_review_case_queue", "review_case", ["open", "urgency", "damped", "due", "id"])
     op.create_index("ix_review_case_about", "review_case", ["about", "open"])
-    op.create_index("ix_review_case_assignee", "review_case", ["assignee"])
+    mine = ["assignee", "open", "urgency", "damped", "due", "id"]
+    op.create_index("ix_review_case_assignee", "review_case", mine)
     op.create_table(
         "report",
         sa.Column("id", sa.String(64), nullable=False),
