@@ -160,14 +160,14 @@ async def test_a_picture_goes_by_itself_in_the_end(browser: Browser, served: Sce
             answer = await route.fetch()
             told = await answer.json()
             assert told["seconds"] == LONGEST
-            await route.fulfill(response=answer, json=told | {"seconds": 1})
+            await route.fulfill(response=answer, json=told | {"seconds": 3})
 
         await watched.page.route("**/look", sooner)
         _, clear, _, button = first_frame(watched.page)
         await button.focus()
         await watched.page.keyboard.down("Space")
-        await expect(clear).to_be_visible()
-        await expect(clear).to_be_hidden()
+        await expect(clear).to_be_visible(timeout=15_000)
+        await expect(clear).to_be_hidden(timeout=15_000)
 
 
 async def test_enough_is_said_kindly(browser: Browser, served: Scene):
