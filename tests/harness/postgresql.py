@@ -41,6 +41,8 @@ os.setgid(group)
 os.setuid(user)
 os.execv(sys.argv[3], sys.argv[3:])
 """
+#: The address of a socket has 107 bytes at most; this leaves room for what comes after.
+_LONGEST: Final = 50
 #: And around it: if the tests were killed, nobody else removes the folder.
 _KEEP: Final = """import os, shutil, subprocess, sys
 subprocess.call(sys.argv[3:])
@@ -176,7 +178,7 @@ class Server:
 @contextmanager
 def running() -> Iterator[Server]:
     """Run a server, and remove all of it at the end."""
-    folder = Path(tempfile.mkdtemp(prefix="tutela-postgresql-"))
+    folder = Path(tempfile.mkdtemp(prefix="tutela-postgresql-", dir=_place()))
     try:
         server = Server(folder)
         server.start()
@@ -195,6 +197,19 @@ def _installed() -> Path:
     assert found is not None
     assert found.submodule_search_locations
     return Path(next(iter(found.submodule_search_locations))) / "pginstall18"
+
+
+def _place() -> Path:
+    """The temporary folder, or, where that does not do, the machine's own."""
+    places = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]
+    return next((place for place in places if _serves(place)), places[0])
+
+
+def _serves(place: Path) -> bool:
+    """Whether a socket's address fits in there, and nobody can get there if nobody must."""
+    if not place.is_dir() or len(str(place)) > _LONGEST:
+        return False
+    return os.geteuid() != 0 or all(above.stat().st_mode & 0o001 for above in (place, *place.parents))
 
 
 def _nobody(folder: Path) -> tuple[str, str]:
