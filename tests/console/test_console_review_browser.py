@@ -204,9 +204,12 @@ async def test_the_queue_by_single_keys(browser: Browser, served: Scene):
         await expect(rows.nth(1)).to_be_focused()
         await page.keyboard.press("o")
         await expect(page).to_have_url(re.compile(r"/cases/\d+$"))
+        await page.wait_for_load_state()  # the script comes after the page
         await page.keyboard.press("u")
         await expect(page).to_have_url(re.compile(r"/queue$"))
+        await page.wait_for_load_state()
         await page.keyboard.press("/")
+        await expect(page.locator("#find")).to_be_focused()
         await page.keyboard.type("jo")
         await expect(page.locator("#find")).to_have_value("jo")
 
