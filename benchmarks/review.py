@@ -9,6 +9,7 @@ as open ones. The queue is read by a process of its own, whose memory is measure
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import statistics
 import subprocess
@@ -24,13 +25,16 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from harness import postgresql
+from harness.console import console_staged
 from harness.full_queue import fill, reports_in
-from harness.provider import SERVER, STAMP_KEY, START, TestClock
+from harness.provider import ADDRESS, SERVER, STAMP_KEY, START, TestClock
 from harness.reports import message, report
 from harness.review import ADA
 from tutela.provider.database import Database
 from tutela.provider.reports.verification import StampKeys, verify
+from tutela.provider.review import cases
 from tutela.provider.review.lanes import Lanes, Show
+from tutela.provider.review.people import Role
 from tutela.wire import document, limits
 from tutela.wire.franking import stamp_key_id
 from tutela.wire.report import read_report
@@ -81,20 +85,44 @@ def read_queue(url: str) -> None:
         }
         calls["deep_page"] = partial(lanes.queue, ADA, after=deep)
         found: dict[str, Any] = {f"queue_{name}": milliseconds(call, 20) for name, call in calls.items()}
-    lines = Path("/proc/self/status").read_text().splitlines()
-    found["memory"] = {"mb_peak": next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))}
+    found["memory"] = {"mb_peak": peak()}
     print(json.dumps(found))
 
 
-def measured(folder: Path, url: str, cases: int) -> dict[str, Any]:
+async def read_page(url: str) -> None:
+    """In a process of its own: the queue's page as a browser gets it, and how much memory the whole service holds."""
+    times, cpu = [], []
+    with tempfile.TemporaryDirectory() as name:
+        (Path(name) / ADDRESS).write_text(url)
+        async with console_staged(Path(name)) as console:
+            anna = await console.member("Anna", Role.REVIEWER)
+            for _ in range(20):
+                began, used = time.perf_counter(), time.process_time()
+                page = await anna.get("/queue")
+                times.append(1000 * (time.perf_counter() - began))
+                cpu.append(1000 * (time.process_time() - used))
+                assert page.text.count("data-open") == cases.PAGE
+    found = {"ms_median": statistics.median(times), "cpu_ms_median": statistics.median(cpu), "mb_peak": peak()}
+    print(json.dumps({"queue_with_its_html": found}))
+
+
+def peak() -> float:
+    """Megabytes that this process has held at most."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+
+
+def measured(folder: Path, url: str, many: int) -> dict[str, Any]:
     with closing(Database(url)) as database:
         database.migrate()
         began = time.perf_counter()
-        fill(folder, database, undecided=cases, decided=cases)
+        fill(folder, database, undecided=many, decided=many)
         found: dict[str, Any] = {"filling": {"seconds": time.perf_counter() - began}}
         found["take_in_10_messages"] = taking_in(folder, database)
-    command = [sys.executable, __file__, "--queue", url]
-    return found | json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    for reader in ("--queue", "--page"):
+        command = [sys.executable, __file__, reader, url]
+        found |= json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    return found
 
 
 def main() -> None:
@@ -102,9 +130,13 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=100_000)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--queue", help=argparse.SUPPRESS)
+    parser.add_argument("--page", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.queue:
         read_queue(options.queue)
+        return
+    if options.page:
+        asyncio.run(read_page(options.page))
         return
     found: dict[str, dict[str, Any]] = {"": verifying()}
     with tempfile.TemporaryDirectory() as folder:
