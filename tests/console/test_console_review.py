@@ -142,6 +142,17 @@ async def test_one_person_warns(desk: Desk, anna: Visitor):
     assert "You pressed a child for secrets." in page.text
 
 
+@pytest.mark.parametrize("language", ["en", "fr"])
+async def test_the_last_time_that_a_report_can_hold_is_shown(desk: Desk, anna: Visitor, language: str):
+    """No reporter closes a case to those who review by a time that no page can show."""
+    await desk.report(evidence=(unproven(message(1, time=253_402_300_799_999)),))
+
+    page = await anna.get(f"/cases/1?lang={language}")
+
+    assert page.status_code == 200
+    assert "9999-12-31T23:59:59Z" in page.text
+
+
 async def test_two_people_suspend(desk: Desk, anna: Visitor, bert: Visitor):
     await desk.report()
     await desk.decide(anna, SUSPEND)

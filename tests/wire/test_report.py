@@ -100,6 +100,17 @@ def test_what_contradicts_itself_is_refused(wrong: Report) -> None:
         read_report(encode(wrong))
 
 
+def test_a_time_that_no_calendar_holds_is_refused() -> None:
+    """A page could not show it: one such message would close a whole case to those who review."""
+    fields = msgspec.to_builtins(report(evidence(1)))
+    fields["evidence"][0]["sent_at"] = 253_402_300_799_999
+    read_report(msgspec.json.encode(fields))
+    fields["evidence"][0]["sent_at"] += 1
+
+    with pytest.raises(MalformedMessage):
+        read_report(msgspec.json.encode(fields))
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -46,7 +46,8 @@ _KEY_ID: Final = b"tutela/franking/stamp-key-id/1\x00"
 
 MatrixId = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^\x00]*\Z")]
 Hex32 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
-Milliseconds = Annotated[int, msgspec.Meta(ge=0, lt=1 << 53)]
+#: Since 1970, before the year 10000: later, no calendar has a page for it, and a page that shows it could not be made.
+Milliseconds = Annotated[int, msgspec.Meta(ge=0, lt=253_402_300_800_000)]
 
 
 @dataclass(frozen=True)
