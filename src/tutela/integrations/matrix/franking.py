@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,8 +101,12 @@ def check(
     try:
         text, provable = canonical_json(bare).decode(), names.items() <= fields.items()
     except MalformedJson:
-        text, provable = canonical_json(_readable(bare, _DEPTH)).decode(), False
+        text, provable = canonical_json(_readable(bare, _DEPTH, str)).decode(), False
     word = _evidence(fields, content=text)
+    if word is None:
+        # Numbers without a canonical form can be written longer than they came: nobody escapes a report that way.
+        text = canonical_json(_readable(bare, _DEPTH, lambda _: "…")).decode()
+        word = _evidence(fields, content=text)
     commitment, opening = at(event, "content", COMMITMENT_FIELD), content.get(OPENING_FIELD)
     if commitment is None and opening is None:
         return Franked(Franking.ABSENT, word)
@@ -143,20 +147,20 @@ def _without_opening(content: Mapping[str, Any]) -> dict[str, Any]:
     return {name: item for name, item in content.items() if name != OPENING_FIELD}
 
 
-def _readable(value: Any, depth: int) -> Any:
+def _readable(value: Any, depth: int, number: Callable[[Any], str]) -> Any:
     """Return content with text in place of all that has no canonical form: it can be read, though not proved."""
     if isinstance(value, str):
         return whole(value)
     if depth and isinstance(value, dict):
-        return {whole(name): _readable(item, depth - 1) for name, item in value.items()}
+        return {whole(name): _readable(item, depth - 1, number) for name, item in value.items()}
     if depth and isinstance(value, list):
-        return [_readable(item, depth - 1) for item in value]
+        return [_readable(item, depth - 1, number) for item in value]
     if isinstance(value, (dict, list)):
         return "…"
     try:
         canonical_json(value)
     except MalformedJson:
-        return str(value)
+        return number(value)
     return value
 
 
