@@ -60,6 +60,36 @@ def test_words_that_only_formatted_text_holds_are_seen() -> None:
     assert read(same).formatted == ""
 
 
+def test_words_that_only_an_edit_holds_are_seen() -> None:
+    """Clients show `m.new_content`: an innocent `body` must not hide it from a reviewer."""
+    new = {"msgtype": "m.text", "body": "send me more", "formatted_body": "<b>or else</b>"}
+    edit = {"msgtype": "m.text", "body": "hi", "m.new_content": new, "m.relates_to": {"rel_type": "m.replace"}}
+
+    found = read(edit)
+
+    assert (found.text, found.formatted) == ("hi", "send me more\nor else")
+    picture = read(edit | {"msgtype": "m.image"})
+    assert (picture.filename, picture.formatted) == ("hi", "send me more\nor else")
+    assert read(edit | {"m.new_content": {"msgtype": "m.image", "body": "a.jpg"}}).kind is SaidKind.OTHER
+
+
+def test_what_is_no_message_is_not_read_as_one() -> None:
+    """A reaction is shown by its key, a sticker as a picture, whatever else they hold."""
+    content = {"msgtype": "m.text", "body": "hi", "m.relates_to": {"key": "send me more"}}
+
+    reaction = read(content, "m.reaction")
+
+    assert reaction.kind is SaidKind.OTHER
+    assert "send me more" in reaction.text
+    assert read(content, "m.sticker").kind is SaidKind.PICTURE
+
+
+def test_a_place_says_where_it_is() -> None:
+    assert read({"msgtype": "m.location", "body": "school", "geo_uri": "geo:50.8,4.3"}) == Said(
+        SaidKind.PLACE, "school\ngeo:50.8,4.3"
+    )
+
+
 @pytest.mark.parametrize(
     "content",
     [

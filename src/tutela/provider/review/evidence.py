@@ -69,17 +69,21 @@ class Said:
 def said(evidence: MessageEvidence) -> Said:
     """Return what a message says; content that is none is shown as it is."""
     content = _object(evidence.content)
-    kind = _KINDS.get(_text(content, "msgtype") or evidence.type, SaidKind.OTHER)
+    # Of any other type a client shows something else than the body: of a reaction, its key.
+    called = _text(content, "msgtype") if evidence.type == "m.room.message" else evidence.type
+    kind = _KINDS.get(called, SaidKind.OTHER)
     body = _text(content, "body")
-    if kind is SaidKind.OTHER or not isinstance(content.get("body"), str):
+    if kind is SaidKind.OTHER or not isinstance(content.get("body"), str) or not _is_read(content):
         return _bounded(SaidKind.OTHER, evidence.content)
+    if kind is SaidKind.PLACE:
+        return _bounded(kind, f"{body}\n{_text(content, 'geo_uri')}".strip())
     if kind not in _FILES:
-        return _bounded(kind, body, _formatted(content))
+        return _bounded(kind, body, _instead(content))
     # With a name of its own, the body is a caption.
     name = _text(content, "filename")
     caption = body if name and name != body else ""
     media_type = _text(_inner(content, "info"), "mimetype")
-    return _bounded(kind, caption, _formatted(content) if caption else "", name or body, media_type)
+    return _bounded(kind, caption, _instead(content, captioned=bool(caption)), name or body, media_type)
 
 
 @dataclass(frozen=True)
@@ -161,6 +165,22 @@ def _text(content: dict[str, Any], name: str) -> str:
 _TAG: Final = re.compile(r"<([^<>]*)>")
 _LINE: Final = re.compile(r"/?(?:br|p|li|div|tr|h[1-6])\b", re.IGNORECASE)
 _LINK: Final = re.compile(r"""\b(?:href|src|alt|title)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
+
+
+def _is_read(content: dict[str, Any]) -> bool:
+    """Whether all that a client shows of a message is read here: of one that takes another's place, only text is."""
+    return _text(_new(content), "msgtype") in ("", *(name for name, kind in _KINDS.items() if kind is SaidKind.TEXT))
+
+
+def _instead(content: dict[str, Any], *, captioned: bool = True) -> str:
+    """Return what a client shows instead of the body: formatted text, and of an edit the new text."""
+    new = _new(content)
+    shown = (_formatted(content) if captioned else "", _text(new, "body"), _formatted(new))
+    return "\n".join(filter(None, shown))
+
+
+def _new(content: dict[str, Any]) -> dict[str, Any]:
+    return _inner(content, "m.new_content")
 
 
 def _formatted(content: dict[str, Any]) -> str:
