@@ -31,6 +31,12 @@ NIGHT = ReadingTimes(
     danger_now=ReadingTime(nobody_for=0, within=15),
     reasons=dict.fromkeys(ReportReason, ReadingTime(nobody_for=880, within=1120)),
 )
+#: The provider has nobody who reads.
+NEVER = ReadingTimes(
+    danger_now=ReadingTime(nobody_for=None, within=None),
+    reasons=dict.fromkeys(ReportReason, ReadingTime(nobody_for=None, within=None)),
+    nobody_reads=True,
+)
 REFERENCES = ("7F3K-QX2M", "2WJ9-0CTB", "HZ4E-8MND", "PK6R-1V5S", "C0YA-9GQ7")
 
 
@@ -81,7 +87,8 @@ class PretendReports:
                 reference=REFERENCES[len(self._all) % len(REFERENCES)],
                 proofs=tuple(Proof.PROVEN for _ in evidence),
                 missing=(),
-                read_within_minutes=15 if danger_now else 240,
+                read_within_minutes=None if self.times is NEVER else 15 if danger_now else 240,
+                nobody_reads=self.times is NEVER,
             )
             self._all[report_id] = OwnReport(
                 id=report_id,

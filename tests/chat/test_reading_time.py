@@ -42,6 +42,8 @@ def test_it_is_said_plainly(nobody_for: int, within: int, said: str):
 
 
 def test_in_french():
+    nobody = when_read(ReadingTime(nobody_for=None, within=None), now=NOW, zone=BRUSSELS, words=words("fr"))
+    assert nobody == "Personne ne peut le lire pour l’instant. Nous le gardons jusqu’à ce que quelqu’un soit là."
     assert told(820, 1060, language="fr") == "Personne ne le lira avant demain à 08:00."
     assert told(0, 240, language="fr") == "Quelqu’un le lira d’ici 4 heures."
 

@@ -10,7 +10,7 @@ import pytest
 
 from chat.conftest import Running, until
 from chat.pair import ROOM, photograph
-from chat.pretend import NIGHT, REFERENCES, PretendReports, an_id
+from chat.pretend import DAY, NEVER, NIGHT, REFERENCES, PretendReports, an_id
 from tutela.wire.report import ReportOutcome, ReportReason, ReportState
 
 LEO = "@leo:example.org"
@@ -131,6 +131,29 @@ async def test_at_night_it_is_said_and_help_is_named(running: Running):
     assert 'href="tel:116111"' in html  # the reader's country is not known
     html = (await running.mia.post("report", data=fields(html))).text
     assert re.search(r"Nobody reads this before (tomorrow at )?\d\d:\d\d\.", html)
+
+
+@pytest.mark.parametrize("language", ["en-GB", "fr-FR"])
+async def test_where_nobody_reads_it_is_said_on_every_page_and_help_is_there(running: Running, language: str):
+    reports_of(running).times = NEVER
+    entry = await talk(running)
+    said = "Nobody is there to read reports right now" if language == "en-GB" else "Personne ne peut lire"
+    number = "999" if language == "en-GB" else "112"
+    headers = {"Accept-Language": language}
+    params = {"entry": entry, "reason": "threatened"}
+    confirm_ = (await running.mia.get("report", params=params, headers=headers)).text
+    sent = (await running.mia.post("report", data=fields(confirm_) | {"danger": "yes"}, headers=headers)).text
+    mine = (await running.mia.get("reports", headers=headers)).text
+    assert reports_of(running).sent
+    for html in confirm_, sent, mine:
+        assert said in html
+        assert "15 minutes" not in html
+        assert re.search(r"Somebody reads|Quelqu’un (le|la) lira", html) is None
+        assert f'class="button call" href="tel:{number}"' in html
+        assert html.count('class="line-links"') == 1
+    # Somebody came: what is told now counts.
+    reports_of(running).times = DAY
+    assert "Somebody reads this within 15 minutes." in (await running.mia.get("reports")).text
 
 
 @pytest.mark.parametrize("full", [False, True])

@@ -6,11 +6,12 @@ from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
+import msgspec
 import pytest
 
 from chat.gallery import NOW, Story, asked
 from chat.pair import ROOM, photograph, verdict
-from chat.pretend import DAY, NIGHT, PretendReports, an_id
+from chat.pretend import DAY, NEVER, NIGHT, PretendReports, an_id
 from tutela.chat.conversation import entry_id
 from tutela.chat.report_pages import card, offered, reading_time, reasons, sentences
 from tutela.chat.reporting import MORE, NEAR, Filled, Offer, about, offers, reportable, send
@@ -261,6 +262,18 @@ async def test_the_time_that_is_left_counts_down():
     late = replace(own, made=0)
     assert reading_time(late, NIGHT, now=NOW) == ReadingTime(nobody_for=0, within=0)
     assert reading_time(own, None, now=NOW) == ReadingTime(nobody_for=0, within=60)
+
+
+async def test_a_promise_that_nobody_can_keep_is_taken_back_and_none_is_made_up():
+    own = await own_report(made=int(NOW.timestamp() * 1000))
+    nobody = ReadingTime(nobody_for=None, within=None)
+    assert own.receipt is not None
+    assert reading_time(own, NEVER, now=NOW) == nobody
+    unread = replace(own, receipt=msgspec.structs.replace(own.receipt, read_within_minutes=None, nobody_reads=True))
+    assert reading_time(unread, None, now=NOW) == nobody
+    assert reading_time(unread, DAY, now=NOW) == DAY.reasons[ASKED], "somebody reads since"
+    elsewhere = replace(own, reason=None, receipt=None)
+    assert reading_time(elsewhere, NEVER, now=NOW) == nobody
 
 
 @pytest.mark.parametrize("outcome", [None, *ReportOutcome])

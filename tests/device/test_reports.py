@@ -127,6 +127,7 @@ class Phone:
 async def phone(tmp_path: Path) -> AsyncIterator[Phone]:
     (tmp_path / "provider").mkdir()
     async with staged(tmp_path / "provider", small_epoch()) as stage:
+        stage.reader()
         yield Phone(stage, tmp_path / "phone", Line(httpx.ASGITransport(stage.app)))
 
 

@@ -78,6 +78,7 @@ class Rpc:
 async def rpc(tmp_path: Path) -> AsyncIterator[Rpc]:
     (tmp_path / "provider").mkdir()
     async with staged(tmp_path / "provider", epoch_of(LISTED)) as stage, _served(tmp_path, stage) as made:
+        stage.reader()
         yield made
 
 
@@ -138,6 +139,7 @@ async def shipped(tmp_path: Path) -> AsyncIterator[Rpc]:
         staged(tmp_path / "provider", epoch_of(LISTED, policy=policy)) as stage,
         _served(tmp_path, stage) as made,
     ):
+        stage.reader()
         yield made
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from tutela.matching import voprf
 from tutela.provider.access import AccessRecord, Sink
 from tutela.provider.app import create_app
 from tutela.provider.keys import KeyStore
+from tutela.provider.review.people import Person, Role
+from tutela.provider.review.staff import StaffStore
 from tutela.provider.service import Provider
 from tutela.provider.settings import Settings
 from tutela.wire import document
@@ -95,6 +98,12 @@ class Stage:
     async def post_sign_in(self, token: str, server: str = SERVER) -> httpx.Response:
         body = document.encode(SignIn(matrix_server_name=server, access_token=token))
         return await self.http.post("/v1/session", content=body, headers={"content-type": "application/json"})
+
+    def reader(self, role: Role = Role.REVIEWER) -> Person:
+        """Somebody on the staff with a passkey: from then on times are promised to those who report."""
+        staff = StaffStore(self.provider.database, self.clock, secrets.token_bytes)
+        _, secret = staff.invite("Rita", role, "Home", by=None)
+        return staff.register(secret, secrets.token_hex(8), b"public", 0)
 
     async def check(
         self, session: str, body: bytes | None = None, *, key_id: str | None = None, **headers: str | bytes

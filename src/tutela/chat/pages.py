@@ -156,7 +156,7 @@ class Pages:
             other=window.other,
             card=self._card(window, own, times, now, tongue),
             sentence=when_read(time, now=now, zone=self._zone, words=tongue),
-            nobody=time.nobody_for > 0,
+            nobody=time.nobody_for != 0,
             danger_now=own.danger_now,
         )
         keep = urlencode({"report": own.id})
@@ -168,6 +168,7 @@ class Pages:
         own: Sequence[OwnReport],
         times: ReadingTimes | None,
         tongue: Words,
+        region: str | None,
         *,
         added: str = "",
         failed: str = "",
@@ -185,6 +186,7 @@ class Pages:
             failed=failed,
             other=window.other,
             characters=TEXT_LENGTH,
+            **_help_near(tongue, region),
         )
 
     def side_by_side(self, windows: Sequence[Window], seen: Sequence[Observation], tongue: Words) -> str:

@@ -28,6 +28,8 @@ _BY: Final = (
 
 def when_read(time: ReadingTime, *, now: datetime, zone: tzinfo | None, words: Words) -> str:
     """Say it plainly, most of all where nobody reads it for some time. `zone` is the reader's, as in `Pages`."""
+    if time.nobody_for is None or time.within is None:
+        return words.text(N_("Nobody is there to read this now. It is kept until somebody is."))
     if time.nobody_for > 0:
         return _moment(_NOT_BEFORE, time.nobody_for, now=now, zone=zone, words=words)
     if time.within <= 0:

@@ -94,6 +94,8 @@ class Sentences:
     danger: str = ""
     nobody: bool = False
     """Whether nobody reads it for some time."""
+    never: bool = False
+    """Whether there is nobody who reads reports at all."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,8 @@ class ReportCard:
     reference: str
     asked: bool
     """Whether those who read it want to know more."""
+    never: bool
+    """Whether it waits for a reader, and nobody reads reports at all."""
     additions: str
 
 
@@ -154,18 +158,23 @@ def sentences(
     return Sentences(
         calm=when_read(calm, now=now, zone=zone, words=words),
         danger=when_read(times.danger_now, now=now, zone=zone, words=words),
-        nobody=calm.nobody_for > 0,
+        nobody=calm.nobody_for != 0,
+        never=times.nobody_reads,
     )
 
 
 def reading_time(own: OwnReport, times: ReadingTimes | None, *, now: datetime) -> ReadingTime:
-    """Return when a report that was sent is read: by its receipt, and at night by what is told now."""
-    left = 0
-    if own.receipt is not None:
-        left = max(0, own.made // 60_000 + own.receipt.read_within_minutes - int(now.timestamp()) // 60)
+    """Return when a report that was sent is read: by its receipt, and at night by what is told now.
+
+    Where the provider has nobody who reads, what is told now counts alone: nothing was promised, or nobody can keep it.
+    """
     told = None
     if times is not None and own.reason is not None:
         told = times.danger_now if own.danger_now else times.reasons.get(own.reason)
+    promised = own.receipt.read_within_minutes if own.receipt is not None else 0
+    if promised is None or (times is not None and times.nobody_reads):
+        return told or ReadingTime(nobody_for=None, within=None)
+    left = max(0, own.made // 60_000 + promised - int(now.timestamp()) // 60) if own.receipt is not None else 0
     # Never before somebody is there, whatever is left of the time that was promised.
     return ReadingTime(nobody_for=told.nobody_for if told and left else 0, within=left)
 
@@ -181,9 +190,11 @@ def card(
 ) -> ReportCard:
     """Return what is shown of one report."""
     state, icon, heading, text = _progress(own)
-    shown = words.text(text)
-    if own.receipt is not None and state == "received":
-        shown = when_read(reading_time(own, times, now=now), now=now, zone=zone, words=words)
+    shown, never = words.text(text), False
+    nobody = times is not None and times.nobody_reads
+    if state == "received" and (own.receipt is not None or nobody):
+        time = reading_time(own, times, now=now)
+        shown, never = when_read(time, now=now, zone=zone, words=words), time.within is None
     status = own.status
     count = (status.additions if status else 0) + (own.waiting if own.arrived else 0)
     return ReportCard(
@@ -198,6 +209,7 @@ def card(
         answer=status.message if status else "",
         reference=own.reference,
         asked=status is not None and status.outcome is ReportOutcome.MORE_NEEDED,
+        never=never,
         additions=words.text(N_("What you added: {number}"), number=count) if count else "",
     )
 

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from tutela.chat.client import Reporting
 from tutela.chat.forms import Form, read_form
 from tutela.chat.pages import Pages
-from tutela.chat.reader import page, tongue_and_region, tongue_of
+from tutela.chat.reader import page, tongue_and_region
 from tutela.chat.reporting import Filled, send
 from tutela.chat.window import Window
 from tutela.device.errors import DeviceError, NoSuchReport, ReportTooLarge
@@ -88,7 +88,8 @@ class _Routes:
         window, reports = self._reporting(request)
         own, times = await asyncio.gather(reports.mine(), reports.reading_times())
         added, failed = (request.query_params.get(name, "") for name in ("added", "failed"))
-        return page(request, self._pages.reports(window, own, times, tongue_of(request), added=added, failed=failed))
+        tongue, region = tongue_and_region(request)
+        return page(request, self._pages.reports(window, own, times, tongue, region, added=added, failed=failed))
 
     async def add(self, request: Request) -> Response:
         _, reports = self._reporting(request)

@@ -31,6 +31,7 @@ _CARRIED_OUT: Final = 30
 async def report(stage: Stage) -> list[str]:
     """A child reports a message; reports that were tampered with are refused."""
     mia, sam = stage.people["mia"], stage.people["sam"]
+    await _hire(stage)
     event_id = await sam.client.send_text(stage.other_room_id, ASKED)
     message = mia.client.evidence(await mia.wait_for(TextMessage, event_id))
     reports = mia.client.reports
@@ -42,6 +43,7 @@ async def report(stage: Stage) -> list[str]:
         about=sam.client.user_id,
         text="I don't know him, and he keeps asking.",
     )
+    expect(own.receipt is not None and not own.receipt.nobody_reads, "somebody is there to read it")
     expect(own.receipt is not None and own.receipt.proofs == (Proof.PROVEN,), "the message is proven")
     assert own.receipt is not None
     stage.reported = own.id
@@ -61,6 +63,15 @@ async def report(stage: Stage) -> list[str]:
         expect(code == "report-refused", f"a report that claims {what} is refused")
     lines.append("The same with other words, sender, time or conversation is refused each time: nobody is framed.")
     return lines
+
+
+async def _hire(stage: Stage) -> None:
+    """Have two people come into the console: a time is promised only where somebody can read."""
+    origin = stage.console.origin
+    stage.reviewers = [Reviewer(origin, "Anna"), Reviewer(origin, "Ben")]
+    anna, ben = stage.reviewers
+    await anna.join(await stage.invite("Anna", "The provider"))
+    await ben.join(await stage.invite("Ben", "A helpline", Role.PARTNER))
 
 
 async def _handed_in(stage: Stage, person: Person, evidence: MessageEvidence) -> str:
@@ -89,31 +100,28 @@ async def _handed_in(stage: Stage, person: Person, evidence: MessageEvidence) ->
 async def decide(stage: Stage) -> list[str]:
     """Two people decide on it in the console, and the homeserver does it."""
     mia, sam = stage.people["mia"], stage.people["sam"]
-    origin = stage.console.origin
-    async with Reviewer(origin, "Anna") as anna, Reviewer(origin, "Ben") as ben:
-        await anna.join(await stage.invite("Anna", "The provider"))
-        await ben.join(await stage.invite("Ben", "A helpline", Role.PARTNER))
-        case = re.search(r'href="(/cases/\d+)', await anna.see("/queue"))
-        expect(case is not None, "the report is in the queue")
-        assert case is not None
-        page = await anna.see(case[1])
-        expect("Let this be our secret" in page, "the verified message is on the case's page")
-        await anna.send(
-            f"{case[1]}/decide",
-            _hidden(page)
-            | {
-                "rule": _RULE,
-                f"action.{_RULE}": "suspend",
-                "reasons": _REASONS,
-                "answer": "Thank you for telling us. You did the right thing.",
-            },
-        )
-        page = await ben.see(case[1])
-        second = re.search(r'action="(/decisions/[0-9a-f]+/second)"', page)
-        expect(second is not None, "the decision waits for a second person")
-        expect(await _can_write(stage, sam), "one person alone has changed nothing")
-        assert second is not None
-        await ben.send(second[1], _hidden(page))
+    anna, ben = stage.reviewers
+    case = re.search(r'href="(/cases/\d+)', await anna.see("/queue"))
+    expect(case is not None, "the report is in the queue")
+    assert case is not None
+    page = await anna.see(case[1])
+    expect("Let this be our secret" in page, "the verified message is on the case's page")
+    await anna.send(
+        f"{case[1]}/decide",
+        _hidden(page)
+        | {
+            "rule": _RULE,
+            f"action.{_RULE}": "suspend",
+            "reasons": _REASONS,
+            "answer": "Thank you for telling us. You did the right thing.",
+        },
+    )
+    page = await ben.see(case[1])
+    second = re.search(r'action="(/decisions/[0-9a-f]+/second)"', page)
+    expect(second is not None, "the decision waits for a second person")
+    expect(await _can_write(stage, sam), "one person alone has changed nothing")
+    assert second is not None
+    await ben.send(second[1], _hidden(page))
     letter = await sam.wait_for(ServiceMessage)
     expect(_REASONS in letter.text, "Sam reads the reasons on the device")
     await _until_suspended(stage, sam)

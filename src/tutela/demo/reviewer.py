@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import httpx
 
@@ -45,14 +44,6 @@ class Reviewer:
     async def close(self) -> None:
         """Close the browser."""
         await self._http.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
 
     async def _post(self, path: str, fields: Mapping[str, str]) -> str:
         return _good(await self._http.post(path, data=dict(fields)), path).text

@@ -19,6 +19,7 @@ from tutela.console.server import listening
 from tutela.console.site import Site
 from tutela.demo import pictures
 from tutela.demo.lists import DemoList
+from tutela.demo.reviewer import Reviewer
 from tutela.demo.watching import HomeserverWatch, provider_observation
 from tutela.device import Direction, Guard, Outcome, Reason, Verdict
 from tutela.integrations.matrix.client import GuardedClient
@@ -127,6 +128,8 @@ class Stage:
     observations: Observations
     watch: HomeserverWatch
     people: dict[str, Person] = field(default_factory=dict)
+    reviewers: list[Reviewer] = field(default_factory=list)
+    """Those who read reports: the provider's, and a helpline's."""
     room_id: str = ""
     other_room_id: str = ""
     """Mia's and Sam's."""
@@ -302,4 +305,5 @@ async def _service_account(homeserver: Homeserver, token: Path) -> tuple[str, Pa
 
 
 async def _close_people(stage: Stage) -> None:
-    await asyncio.gather(*(person.close() for person in stage.people.values()), return_exceptions=True)
+    people: list[Person | Reviewer] = [*stage.people.values(), *stage.reviewers]
+    await asyncio.gather(*(person.close() for person in people), return_exceptions=True)

@@ -142,17 +142,19 @@ class Receipt(Document, frozen=True):
     """One of each message, in the report's order."""
     missing: tuple[Hex32, ...]
     """Attachments that have not arrived yet."""
-    read_within_minutes: Annotated[int, msgspec.Meta(ge=0)]
-    """When somebody will have read it, as the provider promises for this urgency and hour."""
+    read_within_minutes: Annotated[int, msgspec.Meta(ge=0)] | None
+    """When somebody will have read it, as the provider promises for this urgency and hour; null if nobody reads."""
+    nobody_reads: bool = False
+    """Whether the provider has nobody yet who reads reports: it is kept until somebody does."""
 
 
 class ReadingTime(Document, frozen=True):
     """When somebody would read a report that is made now, in minutes from now, as the provider promises."""
 
-    nobody_for: Annotated[int, msgspec.Meta(ge=0)]
-    """So long nobody is there to read it: a night, a free day. 0 where somebody is."""
-    within: Annotated[int, msgspec.Meta(ge=0)]
-    """Within so long somebody will have read it."""
+    nobody_for: Annotated[int, msgspec.Meta(ge=0)] | None
+    """So long nobody is there to read it: a night, a free day. 0 where somebody is; null if nobody reads at all."""
+    within: Annotated[int, msgspec.Meta(ge=0)] | None
+    """Within so long somebody will have read it; null if nobody reads at all."""
 
 
 class ReadingTimes(Document, frozen=True):
@@ -161,6 +163,8 @@ class ReadingTimes(Document, frozen=True):
     danger_now: ReadingTime
     reasons: dict[ReportReason, ReadingTime]
     """Where nobody is in danger now."""
+    nobody_reads: bool = False
+    """Whether the provider has nobody yet who reads reports; then no time is promised for any."""
 
 
 class Addition(Document, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import secrets
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -18,7 +19,9 @@ from tutela.provider.errors import SettingsError
 from tutela.provider.reports import intake, stamp_keys
 from tutela.provider.reports import tables as report_tables
 from tutela.provider.review import audit, cases
+from tutela.provider.review.people import Role
 from tutela.provider.review.policy import Urgency
+from tutela.provider.review.staff import StaffStore
 from tutela.wire import limits
 from tutela.wire.document import encode
 from tutela.wire.franking import stamp_key_id
@@ -96,6 +99,8 @@ def queue(stage: Stage) -> list[cases.CaseRow]:
 
 
 async def test_a_report_is_kept_and_promised_a_reader(stage: Stage, mia: Reporter) -> None:
+    stage.reader()
+
     receipt = await mia.report(report(message(1), unproven(message(2))))
 
     assert receipt.proofs == (Proof.PROVEN, Proof.UNPROVEN)
@@ -113,6 +118,7 @@ async def test_a_report_is_kept_and_promised_a_reader(stage: Stage, mia: Reporte
 async def test_when_it_would_be_read_is_told_before_and_needs_no_session(
     stage: Stage, mia: Reporter, hours: int, nobody_for: int, within: int
 ) -> None:
+    stage.reader()
     stage.clock.forward(seconds=hours * 3600)
 
     answer = await stage.http.get("/v1/reading-times")
@@ -121,8 +127,34 @@ async def test_when_it_would_be_read_is_told_before_and_needs_no_session(
     assert times.reasons[ReportReason.THREATENED] == ReadingTime(nobody_for=nobody_for, within=within)
     assert times.reasons.keys() == set(ReportReason)
     assert times.danger_now == ReadingTime(nobody_for=0, within=15)
+    assert not times.nobody_reads
     mia = await Reporter.of(stage)
     assert (await mia.report(report())).read_within_minutes == within
+
+
+async def told(stage: Stage) -> ReadingTimes:
+    return msgspec.json.decode((await stage.http.get("/v1/reading-times")).content, type=ReadingTimes)
+
+
+async def test_nothing_is_promised_while_nobody_can_read_it(stage: Stage, mia: Reporter) -> None:
+    sent = report(danger_now=True)
+    receipt = await mia.report(sent)
+    assert (receipt.nobody_reads, receipt.read_within_minutes) == (True, None)
+    times = await told(stage)
+    assert times.nobody_reads
+    assert {times.danger_now, *times.reasons.values()} == {ReadingTime(nobody_for=None, within=None)}
+
+    staff = StaffStore(stage.provider.database, stage.clock, secrets.token_bytes)
+    for role in Role.ADMIN, Role.AUDITOR, Role.PARTNER:
+        stage.reader(role)
+    staff.invite("Rob", Role.REVIEWER, "Home", by=None)
+    assert (await told(stage)).nobody_reads, "nobody has come who may decide"
+
+    reader = stage.reader()
+    assert (await mia.report(sent)).read_within_minutes == 15, "the same report again"
+    assert not (await told(stage)).nobody_reads
+    staff.dismiss(reader.id, by=None)
+    assert (await mia.report(sent)).nobody_reads
 
 
 async def test_answers_are_as_long_whatever_was_reported(stage: Stage, mia: Reporter) -> None:

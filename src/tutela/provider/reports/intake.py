@@ -29,6 +29,7 @@ from tutela.provider.reports.tables import ReportAddition, ReportAttachment, Rep
 from tutela.provider.reports.verification import AttachmentCheck, StampKeys, verify
 from tutela.provider.review import audit, cases
 from tutela.provider.review.policy import Policy, Urgency, urgency_of
+from tutela.provider.review.staff import somebody_reads
 from tutela.provider.review.tables import Case
 from tutela.provider.segments import DIGEST
 from tutela.wire import document
@@ -185,15 +186,19 @@ class Reports:
         return tuple(self.status(account, report_id) for report_id in ids)
 
     def reading_times(self) -> ReadingTimes:
-        """Return when somebody would read a report that is made now."""
+        """Return when somebody would read a report that is made now. Nothing is promised while nobody can read it."""
         now = self.clock()
+        with self.database.reading() as connection:
+            read = somebody_reads(connection)
 
         def time(urgency: Urgency) -> ReadingTime:
+            if not read:
+                return ReadingTime(nobody_for=None, within=None)
             nobody_for, within = self.policy.nobody_for(urgency, now), self.policy.read_within(urgency, now)
             return ReadingTime(nobody_for=nobody_for, within=within)
 
         reasons = {reason: time(urgency_of(reason, danger_now=False)) for reason in ReportReason}
-        return ReadingTimes(danger_now=time(Urgency.IMMINENT), reasons=reasons)
+        return ReadingTimes(danger_now=time(Urgency.IMMINENT), reasons=reasons, nobody_reads=not read)
 
     def _write(
         self, connection: Connection, account: str, report: Report, digest: str, proofs: tuple[Proof, ...]
@@ -324,13 +329,15 @@ class Reports:
                 .where(ReportAttachment.report == report.id, ReportAttachment.arrived.is_(None))
                 .order_by(ReportAttachment.sha256)
             ).all()
+            read = somebody_reads(connection)
         urgency = urgency_of(report.reason, danger_now=report.danger_now)
         return Receipt(
             id=report.id,
             reference=found.reference,
             proofs=tuple(Proof(proof) for proof in found.proofs.split()),
             missing=tuple(missing),
-            read_within_minutes=self.policy.read_within(Urgency(urgency), found.received),
+            read_within_minutes=self.policy.read_within(urgency, found.received) if read else None,
+            nobody_reads=not read,
         )
 
     def _announced(self, account: str, report_id: str, sha256: str) -> tuple[Row[Any], Row[Any]]:

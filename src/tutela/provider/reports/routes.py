@@ -50,7 +50,11 @@ def add_routes(app: FastAPI, reports: Reports, sessions: Sessions) -> None:
         description="Sending the same report again gives the same receipt. As in `tutela.wire.report`.",
         response_class=Response,
         responses={
-            200: success("It is kept, and will be read.", JSON, reference("Receipt")),
+            200: success(
+                "It is kept, and will be read; `nobody_reads` says that nobody is there yet who could.",
+                JSON,
+                reference("Receipt"),
+            ),
             **problems(
                 *_BODY, *_SESSION, errors.ReportRefused, errors.ReportConflict, errors.TooManyReports, *_ANYWHERE
             ),
@@ -86,10 +90,15 @@ def add_routes(app: FastAPI, reports: Reports, sessions: Sessions) -> None:
         summary="When somebody would read a report that is made now",
         description="Needs no session: somebody who hesitates to report is not asked who they are.",
         response_class=Response,
-        responses={200: success("In minutes.", JSON, reference("ReadingTimes")), **problems(errors.Internal)},
+        responses={
+            200: success(
+                "In minutes; null, and `nobody_reads`, where nobody reads reports yet.", JSON, reference("ReadingTimes")
+            ),
+            **problems(*_ANYWHERE),
+        },
     )
     async def reading_times() -> Response:
-        return _json(reports.reading_times())
+        return _json(await run_in_threadpool(reports.reading_times))
 
     @app.get(
         "/v1/reports/{report_id}",

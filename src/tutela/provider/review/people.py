@@ -51,6 +51,10 @@ _GRANTED: Final = {
 }
 
 
+#: Who opens what has been reported and proposes what is done: without one of them, nobody reads.
+READERS: Final = tuple(role for role, granted in _GRANTED.items() if Permission.PROPOSE in granted)
+
+
 @dataclass(frozen=True)
 class Person:
     """Somebody who is signed in."""

@@ -20,7 +20,7 @@ from tutela.provider.clock import Clock
 from tutela.provider.database import Database
 from tutela.provider.errors import InvitationSpent, LastAdmin, NotSignedIn, PasskeyRefused, UnknownPerson
 from tutela.provider.review import audit
-from tutela.provider.review.people import Permission, Person, Role
+from tutela.provider.review.people import READERS, Permission, Person, Role
 from tutela.provider.review.tables import Challenge, Invitation, Passkey, Staff, StaffSession
 
 #: All in milliseconds.
@@ -53,6 +53,13 @@ class KnownPasskey:
     staff: str
     public_key: bytes
     sign_count: int
+
+
+def somebody_reads(connection: Connection) -> bool:
+    """Whether anybody on the staff can come in and decide: without them no time may be promised to a reporter."""
+    reader = select(Passkey.id).join(Staff, Staff.id == Passkey.staff)
+    here = reader.where(Staff.role.in_(READERS), Staff.dismissed.is_(None))
+    return connection.execute(here.limit(1)).first() is not None
 
 
 @dataclass(frozen=True)
