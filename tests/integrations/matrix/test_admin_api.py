@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from pathlib import Path
 
@@ -146,6 +147,33 @@ async def test_a_medium_about_which_nothing_is_said() -> None:
         await SynapseEnforcer(over(lambda _: httpx.Response(200, json={})), SERVER, bytes(32)).perform(
             PendingAction("1", outbox.QUARANTINE, f"mxc://{SERVER}/a", "")
         )
+
+
+@pytest.mark.parametrize("address", ["mxc://../users", "mxc://./a", f"mxc://{SERVER}/../a", f"mxc://{SERVER}/a?x"])
+async def test_no_address_leads_to_another_path_of_the_admin_api(address: str) -> None:
+    def handle(request: httpx.Request) -> httpx.Response:
+        raise AssertionError(f"{request.url} was asked for")
+
+    with pytest.raises(EnforcerRefused, match="is not the address of a medium"):
+        await SynapseEnforcer(over(handle), SERVER, bytes(32)).perform(
+            PendingAction("1", outbox.QUARANTINE, address, "")
+        )
+
+
+async def test_any_of_the_hashes_that_a_sender_named_will_do() -> None:
+    asked: list[str] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        asked.append(request.method)
+        return httpx.Response(200, json={"media_info": {"sha256": "00" * 32, "quarantined_by": None}})
+
+    true, false = (base64.b64encode(bytes([byte]) * 32).decode().rstrip("=") for byte in (0, 1))
+    act = SynapseEnforcer(over(handle), SERVER, bytes(32)).perform
+
+    with pytest.raises(EnforcerRefused, match="its SHA-256 is another"):
+        await act(PendingAction("1", outbox.QUARANTINE, f"mxc://{SERVER}/a", f"{false} x"))
+    await act(PendingAction("1", outbox.QUARANTINE, f"mxc://{SERVER}/a", f"{false} {true}"))
+    assert asked == ["GET", "GET", "POST"]
 
 
 def test_the_name_of_a_room_tells_nothing_without_the_secret() -> None:

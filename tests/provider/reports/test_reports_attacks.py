@@ -278,6 +278,45 @@ async def test_only_what_the_person_concerned_sent_is_withdrawn(room: Review) ->
         room.propose(Proposal((ActionKind.QUARANTINE_MEDIUM,), "abuse-material", "Not allowed."))
 
 
+async def test_a_false_hash_beside_the_true_one_hides_no_medium(room: Review) -> None:
+    """Leo names his file again, with the hash of another: as its small picture, and in another message."""
+    true, false, other = ({"url": f"mxc://{SERVER}/abc", "hashes": {"sha256": n}} for n in ("true", "false", "other"))
+    room.report(
+        evidence=(
+            message(1, content={"file": true, "info": {"thumbnail_file": false}}),
+            message(2, content={"file": other}),
+        ),
+        reason=ReportReason.SAW_ABUSE,
+    )
+
+    with room.stage.provider.database.reading() as connection:
+        media = outbox.media_of(connection, 1)
+
+    assert media == {f"mxc://{SERVER}/abc": "true false other"}
+
+
+@pytest.mark.parametrize("url", ["mxc://{}/a\tbc\n", " mxc://{}/abc?x", "mxc://{}/abc#x y"])
+async def test_an_address_that_browsers_read_otherwise_is_withdrawn(room: Review, url: str) -> None:
+    """What is chosen is what is withdrawn: no address is told to be, and falls apart on its way."""
+    sent = picture(1, b"his", url=url.format(SERVER))
+    room.report(evidence=(sent.evidence,), reason=ReportReason.SAW_ABUSE)
+    with room.stage.provider.database.reading() as connection:
+        media = tuple(outbox.media_of(connection, 1))
+
+    room.propose(Proposal((ActionKind.QUARANTINE_MEDIUM,), "abuse-material", "Not allowed.", media=media))
+
+    assert await room.work() == [outbox.STATEMENT, outbox.QUARANTINE]
+    assert room.homeserver.done[-1].target == f"mxc://{SERVER}/abc"
+
+
+@pytest.mark.parametrize("url", ["mxc://../users", "mxc://./a", "mxc:///a", "mxc://x/", "http://x/a"])
+async def test_what_is_no_address_is_never_asked_for(room: Review, url: str) -> None:
+    room.report(evidence=(picture(1, b"his", url=url).evidence,), reason=ReportReason.SAW_ABUSE)
+
+    with room.stage.provider.database.reading() as connection:
+        assert outbox.media_of(connection, 1) == {}
+
+
 async def test_a_statement_does_not_rest_on_what_others_sent(room: Review) -> None:
     room.report(evidence=(message(1, sender=EVE),), account=EVE)
     room.second(room.propose(SUSPEND))

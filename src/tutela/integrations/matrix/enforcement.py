@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import re
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
@@ -28,7 +27,6 @@ from tutela.provider.service import Provider
 from tutela.provider.settings import Settings
 
 _ADMIN: Final = "/_synapse/admin"
-_MEDIUM: Final = re.compile(r"mxc://([A-Za-z0-9.:\[\]-]{1,255})/([A-Za-z0-9_-]{1,255})")
 #: What is done to an account: which of its flags, as it is named, and what it must be.
 _FLAGS: Final = {
     outbox.LOCK: ("locked", True),
@@ -125,7 +123,7 @@ class SynapseEnforcer:
         )
 
     async def _act_on_medium(self, action: PendingAction) -> None:
-        found = _MEDIUM.fullmatch(action.target)
+        found = outbox.MEDIUM.fullmatch(action.target)
         if found is None:
             raise EnforcerRefused(f"{action.target!r:.120} is not the address of a medium")
         name = "/".join(quote(part, safe="") for part in found.groups())
@@ -141,7 +139,7 @@ class SynapseEnforcer:
         if action.kind == outbox.QUARANTINE:
             if by is not None:
                 return
-            if medium.get("sha256") != _hexadecimal(action.text):
+            if medium.get("sha256") not in map(_hexadecimal, action.text.split()):
                 raise EnforcerRefused(
                     f"{action.target} is not, or not known to be, the file that was sent: its SHA-256 is another",
                     hint="A message can name any address. Whoever runs the homeserver can look, and quarantine it.",

@@ -11,6 +11,7 @@ Actions of one decision, and actions about one account or medium, are done in th
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -44,6 +45,9 @@ SUSPEND: Final = "suspend"
 UNSUSPEND: Final = "unsuspend"
 QUARANTINE: Final = "quarantine"
 UNQUARANTINE: Final = "unquarantine"
+
+#: The address of a medium: its homeserver, and its id there. Neither begins with a dot, which in a path means another.
+MEDIUM: Final = re.compile(r"mxc://([A-Za-z0-9\[][A-Za-z0-9.:\[\]-]{0,254})/([A-Za-z0-9_-]{1,255})")
 
 #: How an action at the homeserver is taken back.
 OPPOSITE: Final = {LOCK: UNLOCK, SUSPEND: UNSUSPEND, QUARANTINE: UNQUARANTINE}
@@ -151,12 +155,14 @@ def media_of(connection: Connection, case: int) -> Mapping[str, str]:
     """Return the media that the person concerned was proven to have sent: address, `mxc://…`, and SHA-256 in base64.
 
     The hash is of the encrypted file, as its sender committed to it: whoever withdraws a medium compares it first, for
-    a message can name any address.
+    a message can name any address. Where they named several hashes for one address, all stand there, with a space in
+    between: a false one beside the true one hides nothing.
     """
-    found: dict[str, str] = {}
+    found: dict[str, dict[str, None]] = {}
     for evidence in proven_of(connection, case):
-        found |= media_in(evidence)
-    return found
+        for address, digest in media_in(evidence):
+            found.setdefault(address, {})[digest] = None
+    return {address: " ".join(digests) for address, digests in found.items()}
 
 
 def proven_of(connection: Connection, case: int) -> Iterator[MessageEvidence]:
@@ -184,18 +190,24 @@ class _Content(msgspec.Struct):
     info: _Info | None = None
 
 
-def media_in(evidence: MessageEvidence) -> dict[str, str]:
-    """Return where a message says that its file and the small picture of it lie, with their hashes."""
+def media_in(evidence: MessageEvidence) -> list[tuple[str, str]]:
+    """Return where a message says that its file and the small picture of it lie, each with its hash."""
     try:
         content = msgspec.json.decode(evidence.content, type=_Content)
     except (msgspec.MsgspecError, RecursionError):
-        return {}
+        return []
     files = (content.file, content.info.thumbnail_file if content.info else None)
-    return {
-        file.url: file.hashes["sha256"]
+    return [
+        (address, file.hashes["sha256"])
         for file in files
-        if file is not None and file.url.startswith("mxc://") and " " not in file.url and "sha256" in file.hashes
-    }
+        if file is not None and "sha256" in file.hashes and (address := _address(file.url))
+    ]
+
+
+def _address(url: str) -> str:
+    """Return the address in an URL as browsers would fetch it: without line ends, tabs, and what comes behind."""
+    found = MEDIUM.match(re.sub(r"[\t\n\r]", "", url).strip())
+    return found.group() if found else ""
 
 
 def _write(connection: Connection, decision: str, steps: Sequence[tuple[str, str, str]], now: int) -> None:

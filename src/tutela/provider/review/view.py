@@ -293,7 +293,7 @@ def _withdrawable(connection: Connection, case: int) -> Sequence[Withdrawable]:
     found = {
         address: Withdrawable(address, said(evidence).filename, evidence.sent_at)
         for evidence in outbox.proven_of(connection, case)
-        for address in outbox.media_in(evidence)
+        for address, _ in outbox.media_in(evidence)
     }
     return sorted(found.values(), key=lambda medium: medium.time)
 
