@@ -6,21 +6,32 @@ import json
 import logging
 import os
 import re
+import secrets
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import update
 
 from harness.epochs import CREATED, SIGNERS
 from harness.provider import PARAMETERS, address_of, make_settings, small_epoch
+from harness.reports import message, report
 from tutela.cli.main import main
 from tutela.cli.provider import _lacks
 from tutela.cli.provider import provider as group
+from tutela.integrations.matrix.synapse_module import read_key_file
 from tutela.lists.epoch import Settings
 from tutela.lists.workspace import Workspace
 from tutela.matching import voprf
 from tutela.provider import settings as configuration
+from tutela.provider.reports.tables import Report
+from tutela.provider.review.people import Role
+from tutela.provider.review.staff import StaffStore
+from tutela.provider.review.tables import Case
+from tutela.provider.service import Provider
 from tutela.wire import document, envelope
+from tutela.wire.franking import stamp_key_id
 from tutela.wire.manifest import MANIFEST_TYPE
 
 
@@ -193,7 +204,7 @@ def test_the_environment_prevails(config: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_every_command_explains_itself_with_an_example():
-    assert set(group.commands) == {"init", "serve", "publish", "status", "rotate-key", "gc"}
+    assert set(group.commands) == {"init", "serve", "publish", "status", "rotate-key", "gc", "stamp-key"}
     for name in group.commands:
         text = tutela("provider", name, "--help").stdout
         assert "Example" in text
@@ -207,13 +218,83 @@ def test_serving_says_what_devices_will_miss(tmp_path: Path):
     assert [text.split(",")[-1] for text in _lacks(settings)] == [
         " so nobody can sign in",
         " so nothing can be published",
+        ' and whoever reports is told so: tutela staff invite "NAME" --role reviewer',
         " so devices cannot check",
     ]
+
+
+def hire(settings: configuration.Settings, role: Role) -> None:
+    with closing(Provider.open(settings)) as opened:
+        staff = StaffStore(opened.database, opened.clock, secrets.token_bytes)
+        staff.register(staff.invite("Rita", role, "Home", by=None)[1], "passkey", b"public", 0)
+
+
+def test_it_is_said_when_nobody_can_read_reports_and_what_waits(config: Path):
+    settings = configuration.load(config, os.environ)
+    with closing(Provider.open(settings)) as opened:
+        for number, danger_now in enumerate((False, False, True)):
+            sent = report(message(number), number=number, danger_now=danger_now, about=f"@a{number}:home.example")
+            opened.reports.take(f"@mia{number}:home.example", document.encode(sent))
+        with opened.database.writing() as connection:
+            connection.execute(update(Report).values(received=Report.received - 3 * 3_600_000))
+    found = answered("status", "--config", config)
+    assert found["nobody_reads"] is True
+    waiting = [(one["urgency"], one["cases"], one["reports"], one["oldest_minutes"]) for one in found["waiting"]]
+    assert waiting == [("imminent", 1, 1, 180), ("contact", 2, 2, 180)]
+    text = tutela("provider", "status", "--config", config).stdout
+    assert "imminent: 1 case with 1 report, the oldest 3 hours old" in text
+    assert "contact: 2 cases with 2 reports, the oldest 3 hours old" in text
+    assert 'nobody can read them: tutela staff invite "NAME" --role reviewer' in text
+    assert [line for line in text.splitlines() if line.startswith("Database") and len(line.split()) == 2]
+    hire(settings, Role.REVIEWER)
+    assert answered("status", "--config", config)["nobody_reads"] is False
+    assert "nobody can read" not in tutela("provider", "status", "--config", config).stdout
+
+
+def test_what_was_decided_does_not_wait(config: Path):
+    settings = configuration.load(config, os.environ)
+    with closing(Provider.open(settings)) as opened:
+        opened.reports.take("@mia:home.example", document.encode(report(message(1))))
+        with opened.database.writing() as connection:
+            connection.execute(update(Case).values(open=False))
+    assert answered("status", "--config", config)["waiting"] == []
+    assert "none waits" in tutela("provider", "status", "--config", config).stdout
+
+
+def test_a_provider_is_made_with_a_database_of_ones_own(tmp_path: Path):
+    made = (
+        "init",
+        tmp_path / "service",
+        "--name",
+        "family.example",
+        "--homeserver",
+        "family.example=http://127.0.0.1:1",
+    )
+    refused = answered(*made, "--database", f"sqlite:////{tmp_path}/nowhere/db.sqlite", code=1)["error"]
+    assert refused["code"] == "storage"
+    config = Path(str(answered(*made, "--database", f"sqlite:////{tmp_path}/other.sqlite")["config"]))
+    assert (tmp_path / "other.sqlite").exists()
+    assert not (config.parent / "data" / "provider.sqlite").exists()
+    assert config.stat().st_mode & 0o777 == 0o600, "the address may hold a password"
+    assert str(answered("status", "--config", config)["database"]).endswith("other.sqlite")
+
+
+def test_a_stamp_key_is_made_once_and_for_its_owner_alone(tmp_path: Path):
+    path = tmp_path / "stamp.key"
+    made = answered("stamp-key", path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    kept = read_key_file(path)
+    assert made == {"key_file": str(path), "key_id": stamp_key_id(kept)}
+    refused = answered("stamp-key", path, code=1)["error"]
+    assert refused["message"].endswith("is there already")
+    assert read_key_file(path) == kept
+    assert kept.hex() not in tutela("provider", "stamp-key", tmp_path / "second.key").output
 
 
 def test_serving_says_which_keys_it_cannot_answer_with(config: Path, listing: Workspace):
     tutela("provider", "publish", "--list", listing.root, "--config", config)
     settings = configuration.load(config, os.environ)
+    hire(settings, Role.REVIEWER)
     assert list(_lacks(settings)) == []
     (secret,) = settings.keys.glob("*.key")
     secret.chmod(0o644)
@@ -245,5 +326,5 @@ def test_serving_says_that_others_can_read_along(tmp_path: Path, host: str, warn
 
 def test_what_is_piped_has_no_blanks_at_the_end(config: Path):
     lines = tutela("provider", "status", "--config", config).stdout.splitlines()
-    assert len(lines) == 3
+    assert len(lines) == 6
     assert lines == [line.rstrip() for line in lines]

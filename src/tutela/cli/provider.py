@@ -20,7 +20,9 @@ from rich.table import Table
 from tutela.cli import epochs
 from tutela.cli.console import JSON, Group, answer, check_provider_name, complain, count, say, show
 from tutela.cli.missing import missing
+from tutela.cli.stamps import stamp_key
 from tutela.cli.submissions import LIST, here
+from tutela.errors import TutelaError
 from tutela.integrations.matrix.enforcement import acting
 from tutela.lists import files, keyfile
 from tutela.lists.acceptance import accept
@@ -39,10 +41,11 @@ from tutela.provider import settings as configuration
 from tutela.provider.app import Beside
 from tutela.provider.errors import KeyStoreError, NothingPublished, SettingsError
 from tutela.provider.review import outbox
-from tutela.provider.review.staff import StaffStore
+from tutela.provider.review.staff import StaffStore, somebody_reads
 from tutela.provider.server import serve as run
 from tutela.provider.service import Provider, trust_root
 from tutela.provider.settings import Settings
+from tutela.provider.status import Status
 from tutela.wire import limits
 
 CONFIG: Final = click.option(
@@ -58,6 +61,7 @@ CONFIG: Final = click.option(
 #: The service's own messages, on standard error.
 _LINE: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _SIGN: Final = "Whose signatures count is in the trust root; they sign with `tutela list approve` (docs/lists.md)."
+_NOBODY_READS: Final = 'tutela staff invite "NAME" --role reviewer'
 #: What an operator can do about refusals that are worded for devices.
 _ADVICE: Final[dict[type[ManifestRefused], str]] = {
     TooFewSignatures: _SIGN,
@@ -94,18 +98,22 @@ def provider() -> None:
     metavar="NAME=URL",
     help="A homeserver whose users may sign in, and where it is reached. Repeat for more.",
 )
+@click.option("--database", metavar="URL", help="Where the database is; by default SQLite in the data folder.")
 @JSON
-def init(directory: Path, name: str, homeservers: tuple[str, ...], as_json: bool) -> None:
+def init(directory: Path, name: str, homeservers: tuple[str, ...], database: str | None, as_json: bool) -> None:
     """Make the data folder, the database and a settings file to start from.
 
     \b
-    Example:
+    Examples:
       tutela provider init /srv/tutela --name family.example \\
+          --homeserver family.example=http://127.0.0.1:8008
+      tutela provider init /srv/tutela --name family.example --database postgresql:///tutela \\
           --homeserver family.example=http://127.0.0.1:8008
     """
     check_provider_name(name)
     servers = dict(_pair(text) for text in homeservers)
     values = {"name": name, "data": "data", "homeservers": servers, "trust_root": "trust-root.json"}
+    values |= {"database": database} if database else {}
     settings = configuration.of_values(values, base=directory)
     path = directory / configuration.FILE
     try:
@@ -115,10 +123,15 @@ def init(directory: Path, name: str, homeservers: tuple[str, ...], as_json: bool
     except OSError as error:
         raise files.failed(directory, error) from error
     try:
-        files.create(path, configuration.template(values).encode())
+        # The address of a database may hold a password.
+        files.create(path, configuration.template(values).encode(), mode=0o600 if database else files.PUBLIC)
     except AlreadyThere as error:
         raise AlreadyThere(error.message, hint="Edit it, or choose another folder.") from error
-    Provider.open(settings).close()
+    try:
+        Provider.open(settings).close()
+    except TutelaError:
+        path.unlink()  # so that it can be tried again
+        raise
 
     def text() -> None:
         say(f"The settings are in [bold]{escape(str(path))}[/]: read them through once.")
@@ -198,6 +211,9 @@ def _lacks(settings: Settings) -> Iterator[str]:
     except SettingsError as error:
         yield f"{error.message}, so nothing can be published"
     with closing(Provider.open(settings)) as opened:
+        with opened.database.reading() as connection:
+            if not somebody_reads(connection):
+                yield f"nobody can read reports, and whoever reports is told so: {_NOBODY_READS}"
         if not settings.enforcer_homeserver and (waiting := outbox.waiting(opened.database)):
             yield (
                 f"{count(waiting, 'thing')} that reviewers have decided cannot be done: name `enforcer_homeserver` in "
@@ -283,7 +299,7 @@ def _instead(workspace: Workspace, opened: Provider, refused: int) -> str:
 @CONFIG
 @JSON
 def status(config: Path, as_json: bool) -> None:
-    """Show what is published, which keys answer, and what is stored.
+    """Show what is published, which keys answer, what is stored, and which reports wait.
 
     \b
     Example:
@@ -304,9 +320,30 @@ def status(config: Path, as_json: bool) -> None:
         for key in found.keys:
             table.add_row(f"Key {key.id}", key.state)
         table.add_row("Sessions", f"{found.sessions}, of {count(found.accounts, 'account')}")
+        table.add_row("Database", escape(found.database))
+        for heading, words in _waiting(found):
+            table.add_row(heading, escape(words))
         show(table)
 
     answer(as_json, msgspec.to_builtins(found), text)
+
+
+def _waiting(found: Status) -> Iterator[tuple[str, str]]:
+    heading = "Reports"
+    for one in found.waiting:
+        many = f"{count(one.cases, 'case')} with {count(one.reports, 'report')}"
+        yield heading, f"{one.urgency}: {many}, the oldest {_age(one.oldest_minutes)} old"
+        heading = ""
+    if not found.waiting:
+        yield heading, "none waits"
+    if found.nobody_reads:
+        yield "", f"nobody can read them: {_NOBODY_READS}"
+
+
+def _age(minutes: int) -> str:
+    if minutes < 120:
+        return count(minutes, "minute")
+    return count(minutes // 60, "hour") if minutes < 48 * 60 else count(minutes // (24 * 60), "day")
 
 
 @provider.command("rotate-key")
@@ -364,6 +401,9 @@ def gc(retired_keys: bool, config: Path, as_json: bool) -> None:
     counted = (count(len(done.epochs), "epoch"), count(len(done.files), "file"), count(len(done.keys), "key"))
     rest = count(rows, "row about accounts", "rows about accounts")
     answer(as_json, facts, lambda: say(f"Removed: {', '.join(counted)}, {rest}."))
+
+
+provider.add_command(stamp_key)
 
 
 class _SegmentFolder(Mapping[str, bytes]):

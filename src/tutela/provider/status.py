@@ -1,10 +1,10 @@
-"""What an operator sees at a glance. Counts of accounts, never their names."""
+"""What an operator sees at a glance. Counts of accounts and cases, never who they are about."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import distinct, func, select
+from sqlalchemy import Connection, and_, distinct, func, select
 
 from tutela.provider import tables
 from tutela.provider.clock import Clock, text_of
@@ -12,6 +12,11 @@ from tutela.provider.database import Database
 from tutela.provider.epochs import Epochs
 from tutela.provider.errors import NothingPublished
 from tutela.provider.keys import KeyStore
+from tutela.provider.reports.tables import Report
+from tutela.provider.review.policy import Urgency
+from tutela.provider.review.staff import somebody_reads
+from tutela.provider.review.tables import Case
+from tutela.wire.report import ReportState
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,20 @@ class KeyState:
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """What waits to be decided, of one urgency."""
+
+    urgency: str
+    cases: int
+    reports: int
+    """Those in these cases that nothing was decided about yet."""
+    oldest: str
+    """When the oldest of them came."""
+    oldest_minutes: int
+    """How long ago that was."""
+
+
+@dataclass(frozen=True)
 class Status:
     """The state of a provider."""
 
@@ -47,6 +66,10 @@ class Status:
     keys: tuple[KeyState, ...]
     sessions: int
     accounts: int
+    waiting: tuple[Waiting, ...]
+    """By urgency, the most urgent first; without those of which nothing waits."""
+    nobody_reads: bool
+    """Whether nobody on the staff can read and decide: reporters are told so."""
 
 
 def status(name: str, database: Database, epochs: Epochs, keys: KeyStore, clock: Clock) -> Status:
@@ -59,6 +82,7 @@ def status(name: str, database: Database, epochs: Epochs, keys: KeyStore, clock:
         sessions, accounts = connection.execute(
             select(func.count(), func.count(distinct(session.account))).where(alive)
         ).one()
+        waiting, read = _waiting(connection, clock()), somebody_reads(connection)
     held = set(keys.ids())
     return Status(
         provider=name,
@@ -68,6 +92,20 @@ def status(name: str, database: Database, epochs: Epochs, keys: KeyStore, clock:
         keys=tuple(KeyState(one, _state(one, published, held, clock())) for one in sorted(published.keys() | held)),
         sessions=sessions,
         accounts=accounts,
+        waiting=waiting,
+        nobody_reads=not read,
+    )
+
+
+def _waiting(connection: Connection, now: int) -> tuple[Waiting, ...]:
+    undecided = and_(Report.case == Case.id, Report.state != ReportState.DECIDED)
+    # A case may be open for another cause than a report, such as a decision that was taken back.
+    since = func.min(func.coalesce(Report.received, Case.opened))
+    counted = (Case.urgency, func.count(distinct(Case.id)), func.count(Report.id), since)
+    query = select(*counted).outerjoin(Report, undecided).where(Case.open).group_by(Case.urgency)
+    return tuple(
+        Waiting(Urgency(urgency).word, cases, reports, text_of(oldest), max(0, now - oldest) // 60_000)
+        for urgency, cases, reports, oldest in connection.execute(query.order_by(Case.urgency))
     )
 
 
