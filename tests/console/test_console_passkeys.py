@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.authenticator import Authenticator, decoded, encoded
 from harness.console import COOKIE, ORIGIN, ConsoleStage, Visitor
 from tutela.console.passkeys import Passkeys
 from tutela.console.site import Site
 from tutela.console.tickets import Tickets
+from tutela.demo.authenticator import Authenticator, decoded, encoded
 from tutela.provider.database import Database
 from tutela.provider.errors import PasskeyRefused
 from tutela.provider.review import audit

@@ -161,7 +161,7 @@ async def test_as_a_command_from_the_first_invitation_on(tmp_path: Path):
             async with httpx.AsyncClient(
                 base_url=told["console"], headers={"origin": told["console"]}, trust_env=False
             ) as http:
-                from harness.authenticator import Authenticator
+                from tutela.demo.authenticator import Authenticator
 
                 anna = Visitor(http, Authenticator(told["console"]))
                 assert (await anna.join(link.rpartition("/")[2])).status_code == 303

@@ -10,9 +10,9 @@ import pytest
 
 from console.test_console_attacks import INVITE, names, thief_of
 from console.test_console_passkeys import events, refused, signing_in
-from harness.authenticator import Authenticator
 from harness.console import COOKIE, ConsoleStage, console_staged
 from harness.provider import everything_in
+from tutela.demo.authenticator import Authenticator
 from tutela.provider.review.people import Role
 from tutela.provider.review.staff import IDLE, SHIFT
 

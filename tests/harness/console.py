@@ -12,10 +12,10 @@ from pathlib import Path
 import httpx
 from starlette.applications import Starlette
 
-from harness.authenticator import Authenticator
 from harness.provider import Stage, staged
 from tutela.console.app import create_console
 from tutela.console.site import Site
+from tutela.demo.authenticator import Authenticator
 from tutela.provider.access import AccessRecord
 from tutela.provider.review import audit_key
 from tutela.provider.review.people import Person, Role
