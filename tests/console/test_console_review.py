@@ -696,6 +696,19 @@ async def test_an_appeal_and_its_answer(desk: Desk, anna: Visitor, bert: Visitor
     assert "Pia" not in answered.text
 
 
+async def test_an_answer_with_a_word_that_is_also_a_name(desk: Desk, anna: Visitor, bert: Visitor, pia: Visitor):
+    path = await appealing(desk, anna, bert)
+    await desk.console.browser().http.post(path, data={"text": "It was my brother."})
+    await desk.report(account=f"@you:{SERVER}", evidence=())
+
+    asked = await desk.act(pia, "answer", stands="yes", reasons="It was you.")
+
+    assert asked.status_code == 422
+    assert value_of(asked, "reasons") == "It was you."
+    assert asked.text.count('name="sure"') == 1
+    assert (await desk.act(pia, "answer", stands="yes", reasons="It was you.", sure="yes")).status_code == 303
+
+
 async def test_an_appeal_that_is_right(desk: Desk, anna: Visitor, bert: Visitor, pia: Visitor):
     path = await appealing(desk, anna, bert)
     stranger = desk.console.browser()
@@ -727,7 +740,9 @@ async def test_an_appeal_from_another_page_is_refused(desk: Desk, anna: Visitor,
 # Second looks
 
 
-async def test_a_second_look_shows_no_decision_until_it_is_given(desk: Desk, anna: Visitor, bert: Visitor):
+async def test_a_second_look_shows_no_decision_until_it_is_given(
+    console: ConsoleStage, desk: Desk, anna: Visitor, bert: Visitor
+):
     await desk.report(reason=ReportReason.SOMETHING_ELSE, evidence=(message(1, "you are a liar"),))
     await desk.decide(anna, WARN | {"answer": "We acted on it."})
     assert "There is none for you now" in (await anna.send("/second-looks", {})).text
@@ -746,7 +761,12 @@ async def test_a_second_look_shows_no_decision_until_it_is_given(desk: Desk, ann
     assert "You decided differently" in compared
     assert "Unwanted contact with a child: Warn" in compared
     assert (await bert.send(path, {"rule": "no-breach"})).status_code == 409
-    assert "0%" in text_of(await bert.get("/agreement"))
+    assert (await bert.get("/agreement")).status_code == 403
+    assert "/agreement" not in (await bert.get("/second-looks")).text
+    for role in Role.ADMIN, Role.AUDITOR:
+        one = await console.member("Rob", role)
+        assert "0%" in text_of(await one.get("/agreement"))
+        assert 'href="/agreement"' in (await one.get("/agreement")).text
 
 
 async def test_a_file_in_a_second_look_leads_back_to_it(desk: Desk, anna: Visitor, bert: Visitor):
@@ -760,8 +780,8 @@ async def test_a_file_in_a_second_look_leads_back_to_it(desk: Desk, anna: Visito
     assert "/cases/" not in page.text
 
 
-async def test_nothing_is_measured_yet(anna: Visitor):
-    page = await anna.get("/agreement")
+async def test_nothing_is_measured_yet(console: ConsoleStage):
+    page = await (await console.member("Aud", Role.AUDITOR)).get("/agreement")
 
     assert page.status_code == 200
     assert "too few cases" in page.text

@@ -48,7 +48,7 @@ TABLE = {
     ("POST", "/second-looks"): (REVIEWER, False),
     ("GET", "/second-looks/{sample}"): (REVIEWER, False),
     ("POST", "/second-looks/{sample}"): (REVIEWER, False),
-    ("GET", "/agreement"): (SIGNED_IN, False),
+    ("GET", "/agreement"): (ADMIN | AUDITOR, False),
     ("GET", "/appeal/{token}"): (ALL, False),
     ("POST", "/appeal/{token}"): (ALL, False),
     ("GET", "/staff"): (ADMIN, False),

@@ -19,7 +19,7 @@ NAVIGATION: Final = (
     (Permission.PROPOSE, "/second-looks", N_("Second looks")),
     (Permission.MANAGE_STAFF, "/staff", N_("Staff")),
     (Permission.READ_AUDIT, "/audit", N_("Audit log")),
-    (Permission.READ_AUDIT, "/agreement", N_("Agreement")),
+    (Permission.SEE_AGREEMENT, "/agreement", N_("Agreement")),
 )
 ROLES: Final[Mapping[Role, str]] = {
     Role.REVIEWER: N_("Reviewer"),

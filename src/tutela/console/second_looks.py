@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from tutela.console import desk
 from tutela.console.case import chosen, files_of, number_in
-from tutela.console.pages import Pages, Who
+from tutela.console.pages import Pages
 from tutela.console.visit import Visit
 from tutela.provider.errors import WrongDecision
 from tutela.provider.review.agreement import Agreement
@@ -54,7 +54,7 @@ def answer(visit: Visit) -> Response:
     return visit.go(f"/second-looks/{sample.id}")
 
 
-@pages.get("/agreement", Who.SIGNED_IN)
+@pages.get("/agreement", Permission.SEE_AGREEMENT)
 def agreement(visit: Visit) -> Response:
     """Show how well decisions agree: figures only, of no one person."""
     found = desk.samples(visit).agreements()

@@ -17,9 +17,9 @@ class Role(enum.StrEnum):
     PARTNER = "partner"
     """Of another organisation: sees what is to be seconded or was appealed, and decides on it."""
     ADMIN = "admin"
-    """Invites and dismisses staff; sees no case."""
+    """Leads: invites and dismisses staff, sees how well decisions agree; sees no case."""
     AUDITOR = "auditor"
-    """Reads the audit log; sees no case."""
+    """Reads the audit log, sees how well decisions agree; sees no case."""
 
 
 class Permission(enum.StrEnum):
@@ -33,6 +33,8 @@ class Permission(enum.StrEnum):
     WRITE_NOTES = "write-notes"
     MANAGE_STAFF = "manage-staff"
     READ_AUDIT = "read-audit"
+    SEE_AGREEMENT = "see-agreement"
+    """How well decisions agree: figures of rules and training, for those who lead or audit."""
 
 
 _GRANTED: Final = {
@@ -46,8 +48,8 @@ _GRANTED: Final = {
         }
     ),
     Role.PARTNER: frozenset({Permission.SEE_CASE, Permission.SETTLE, Permission.WRITE_NOTES}),
-    Role.ADMIN: frozenset({Permission.MANAGE_STAFF}),
-    Role.AUDITOR: frozenset({Permission.READ_AUDIT}),
+    Role.ADMIN: frozenset({Permission.MANAGE_STAFF, Permission.SEE_AGREEMENT}),
+    Role.AUDITOR: frozenset({Permission.READ_AUDIT, Permission.SEE_AGREEMENT}),
 }
 
 
