@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import httpx
 import pytest
@@ -179,3 +180,19 @@ async def test_the_language_is_chosen_and_remembered(console: ConsoleStage):
     assert '<html lang="en">' in (await visitor.get("/sign-in?lang=xx")).text
     other = console.browser(**{"accept-language": "nl, de"})
     assert '<html lang="en">' in (await other.get("/sign-in")).text
+
+
+@pytest.mark.parametrize("path", ["///evil.example/x", "/%2Fevil.example", "/%5Cevil.example"])
+async def test_the_other_language_leads_to_no_other_site(console: ConsoleStage, path: str):
+    page = await console.browser().get(path)
+
+    [link] = re.findall(r'class="language" href="([^"]*)"', page.text)
+    assert page.status_code == 404
+    assert re.match(r"/(?![/\\])", link)
+
+
+async def test_the_other_language_leads_to_no_other_site_past_a_tab(console: ConsoleStage):
+    """Browsers, and the parser here, leave tabs out."""
+    page = await console.browser().get("/%09/evil.example")
+
+    assert 'class="language" href="/evil.example?lang=fr"' in page.text

@@ -137,7 +137,8 @@ class Visit:
         following = LANGUAGES[(LANGUAGES.index(self.words.language) + 1) % len(LANGUAGES)]
         url = self.request.url if self.request.method == "GET" else self.request.url.replace(path="/", query="")
         changed = url.include_query_params(lang=following)
-        return f"{changed.path}?{changed.query}"
+        # Behind two slashes a browser would take the path for the name of another site.
+        return f"/{changed.path.lstrip('/')}?{changed.query}"
 
     def _cookie(self, response: Response, name: str, value: str, age: int | None = None) -> None:
         site = self.console.site
