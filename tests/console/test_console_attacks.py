@@ -139,6 +139,19 @@ async def test_a_stolen_cookie_cannot_fill_the_store_of_challenges(console: Cons
     assert asked == [200] * 60 + [429] * 2
 
 
+async def test_a_stolen_cookie_keeps_nobody_from_acting_in_another_session(console: ConsoleStage):
+    anna = await console.member("Anna", Role.ADMIN)
+    thief = thief_of(console, anna)
+    token = {"token": await thief.token()}
+    for _ in range(61):
+        await thief.options("/passkey/confirm?to=/staff/invite", token)
+
+    await anna.sign_in()
+
+    assert (await anna.send("/staff/invite", INVITE, confirm=True)).status_code == 200
+    assert names(console) == ["Anna", "Mallory"]
+
+
 async def test_nothing_secret_is_logged(console: ConsoleStage, caplog: pytest.LogCaptureFixture):
     _, secret = console.staff.invite("Anna", Role.ADMIN, "Family", by=None)
     visitor = console.browser()

@@ -111,5 +111,7 @@ def ask_to_confirm(visit: Visit) -> Response:
     console, path = visit.console, visit.request.query_params.get("to", "")
     if not path.startswith("/") or len(path) > 2000:
         raise HTTPException(400)
-    console.asking.count(visit.person.id)
-    return Response(console.passkeys.confirming(visit.person, visit.form.digest(path)), media_type=_JSON)
+    person = visit.person
+    # By session: whoever stole one must not keep its person from acting in another.
+    console.asking.count(hashlib.sha256(visit.secret.encode()).hexdigest())
+    return Response(console.passkeys.confirming(person, visit.form.digest(path)), media_type=_JSON)
