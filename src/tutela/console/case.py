@@ -98,9 +98,10 @@ def second(visit: Visit) -> Response:
 @pages.post("/decisions/{decision}/refuse", Permission.SETTLE, confirmed=True, keeps=("reasons",))
 def refuse(visit: Visit) -> Response:
     """Refuse what another person proposed, or take back one's own."""
-    reasons = visit.form.text("reasons")
+    reasons, sure = visit.form.text("reasons"), bool(visit.form.text("sure"))
     return _settle(
-        visit, lambda decision, version: visit.console.decisions.refuse(visit.person, decision, version, reasons)
+        visit,
+        lambda decision, version: visit.console.decisions.refuse(visit.person, decision, version, reasons, sure=sure),
     )
 
 
@@ -116,13 +117,13 @@ def undo(visit: Visit) -> Response:
 @pages.post("/decisions/{decision}/answer", Permission.SETTLE, confirmed=True, keeps=("reasons",))
 def answer_appeal(visit: Visit) -> Response:
     """Answer an appeal."""
-    stands, reasons = visit.form.text("stands"), visit.form.text("reasons")
+    stands, reasons, sure = visit.form.text("stands"), visit.form.text("reasons"), bool(visit.form.text("sure"))
     if stands not in ("yes", "no"):
         raise HTTPException(400)
     return _settle(
         visit,
         lambda decision, version: visit.console.decisions.answer_appeal(
-            visit.person, decision, version, stands=stands == "yes", reasons=reasons
+            visit.person, decision, version, stands=stands == "yes", reasons=reasons, sure=sure
         ),
     )
 

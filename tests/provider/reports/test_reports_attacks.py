@@ -12,6 +12,7 @@ from harness.review import ADA, BOB, LOCK, NOTHING, PAT, SUSPEND, WARN, Review
 from tutela.provider.errors import DecisionSettled, NamesSomebody, SamePerson, TooManyReports, WrongDecision
 from tutela.provider.review import audit, cases, outbox
 from tutela.provider.review.decisions import Proposal
+from tutela.provider.review.people import Person, Role
 from tutela.provider.review.policy import ActionKind, Urgency
 from tutela.provider.review.records import IN_FORCE, LAPSED, PROPOSED, UNDONE, DecisionRow
 from tutela.wire.report import Addition, ReportReason, ReportState
@@ -211,6 +212,23 @@ def test_nobody_makes_ordinary_words_unwritable(room: Review) -> None:
         room.propose(proposal)
     sure = Proposal(proposal.actions, proposal.rule, proposal.reasons, sure=True)
     room.second(room.propose(sure))
+
+
+async def test_nobody_makes_appeals_unanswerable(room: Review) -> None:
+    """A reporter's name that is an ordinary word holds up neither the answer to an appeal nor the refusal to undo."""
+    decision, _ = await appealed(room)
+    room.report(account=f"@you:{SERVER}")
+    room.stage.clock.forward(seconds=1)
+    answer = room.decisions.answer_appeal
+    with pytest.raises(NamesSomebody):
+        answer(PAT, decision.id, room.case().version, stands=False, reasons="It was not you.")
+    undoing = answer(PAT, decision.id, room.case().version, stands=False, reasons="It was not you.", sure=True)
+    third = Person("c" * 16, "Cid", Role.REVIEWER, "Family")
+    with pytest.raises(NamesSomebody):
+        room.decisions.refuse(third, undoing.id, room.case().version, "It was you.")
+    with pytest.raises(WrongDecision):
+        room.decisions.refuse(third, undoing.id, room.case().version, f"{MIA} says so.", sure=True)
+    room.decisions.refuse(third, undoing.id, room.case().version, "It was you.", sure=True)
 
 
 def test_whoever_reports_themselves_learns_nothing(room: Review) -> None:

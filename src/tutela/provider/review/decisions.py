@@ -136,12 +136,14 @@ class Decisions:
                 self._put_in_force(connection, person, decision, about, "seconded")
             return self._load(connection, decision)
 
-    def refuse(self, person: Person, decision: str, version: int, reasons: str) -> DecisionRow:
+    def refuse(self, person: Person, decision: str, version: int, reasons: str, *, sure: bool = False) -> DecisionRow:
         """Refuse what somebody has proposed, or end what they did at once; whoever proposed may take it back.
+
+        Where that answers an appeal, the person concerned reads the reasons; `sure` is as in `Proposal`.
 
         Raises:
             NotAllowed, UnknownDecision, StaleCase, DecisionSettled: as `second`.
-            WrongDecision: no reasons.
+            WrongDecision: no reasons, or naming a reporter.
         """
         person.check(Permission.SETTLE)
         _check_text(reasons, "reasons")
@@ -154,7 +156,7 @@ class Decisions:
                 undone = self._load(connection, found.of)
                 if undone.took_part(person):
                     raise SamePerson("this appeal is against your own decision", hint="Somebody else decides on it.")
-                check_silence(connection, found.case, (reasons,), sure=False)
+                check_silence(connection, found.case, (reasons,), sure=sure)
                 outbox.answer_appeal(connection, undone, about, stands=True, reasons=reasons, now=now)
             self._set(connection, decision, state=REFUSED, settled_by=person.id, settled=now, lapses=None)
             self._log(connection, "refused", person, found.case, decision, digest=_digest(reasons))
@@ -217,14 +219,18 @@ class Decisions:
             entry = audit.Entry(event="appealed", by="person-concerned", case=case.id, decision=decision.id)
             audit.append(connection, now, entry)
 
-    def answer_appeal(self, person: Person, decision: str, version: int, *, stands: bool, reasons: str) -> DecisionRow:
+    def answer_appeal(
+        self, person: Person, decision: str, version: int, *, stands: bool, reasons: str, sure: bool = False
+    ) -> DecisionRow:
         """Decide on an appeal: the decision stands, or it is proposed to undo it (as many people as it took).
+
+        `sure` is as in `Proposal`.
 
         Raises:
             NotAllowed, UnknownDecision, StaleCase: as `second`.
             SamePerson: they proposed or settled the decision.
             DecisionSettled: there is no open appeal.
-            WrongDecision: no reasons.
+            WrongDecision: no reasons, or naming a reporter.
         """
         person.check(Permission.SETTLE)
         _check_text(reasons, "reasons")
@@ -241,7 +247,7 @@ class Decisions:
                 raise DecisionSettled("there is no open appeal against this decision")
             if _waiting(connection, case.id):
                 raise DecisionSettled("something is proposed already", hint="Second it or refuse it first.")
-            check_silence(connection, case.id, (reasons,), sure=False)
+            check_silence(connection, case.id, (reasons,), sure=sure)
             event = "appeal-refused" if stands else "appeal-granted"
             self._log(connection, event, person, case.id, decision, digest=_digest(reasons))
             outbox.answer_appeal(connection, found, case.about, stands=stands, reasons=reasons, now=now)
