@@ -139,7 +139,7 @@ class SynapseEnforcer:
         if action.kind == outbox.QUARANTINE:
             if by is not None:
                 return
-            if medium.get("sha256") not in map(_hexadecimal, action.text.split()):
+            if medium.get("sha256") not in {_hexadecimal(digest) for digest in action.text.split()}:
                 raise EnforcerRefused(
                     f"{action.target} is not, or not known to be, the file that was sent: its SHA-256 is another",
                     hint="A message can name any address. Whoever runs the homeserver can look, and quarantine it.",
