@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from harness.provider import SERVER, STAMP_KEY, START, Stage
 from harness.reports import LEO, MIA, message, picture, report, restamped, unproven
 from tutela.provider.errors import SettingsError
-from tutela.provider.reports import intake, stamp_keys
+from tutela.provider.reports import intake, resent, stamp_keys
 from tutela.provider.reports import tables as report_tables
 from tutela.provider.review import audit, cases
 from tutela.provider.review.people import Role
@@ -401,6 +401,44 @@ async def test_adding_to_a_report(stage: Stage, mia: Reporter) -> None:
     assert (case.urgency, case.due) == (Urgency.IMMINENT, START + 5000 + 15 * 60_000)
     changed = msgspec.structs.replace(addition, text="something else")
     assert problem(await mia.add(one.id, changed)) == (409, "report-conflict")
+
+
+@pytest.mark.parametrize("wrong", [False, True], ids=["the same file", "another file"])
+async def test_sending_a_file_again_and_again_is_counted(
+    stage: Stage, mia: Reporter, monkeypatch: pytest.MonkeyPatch, wrong: bool
+) -> None:
+    sent = picture(1, b"a picture")
+    one = report(sent.evidence, attachments=(sent.attachment,))
+    await mia.report(one)
+    digest = sent.attachment.sha256
+    if not wrong:
+        assert (await mia.put(one.id, digest, sent.data)).status_code == 204
+    monkeypatch.setattr(intake, "FILES_PER_DAY", 3 * resent.LEAST)
+
+    for _ in range(3):
+        again = await mia.put(one.id, digest, b"x" * len(sent.data) if wrong else sent.data)
+        assert again.status_code == (422 if wrong else 204)
+    answer = await mia.put(one.id, digest, sent.data)
+    assert problem(answer) == (429, "too-many-reports")
+    assert int(answer.headers["retry-after"]) > 0
+
+    leo = await Reporter.of(stage, LEO)
+    his = report(sent.evidence, number=2, attachments=(sent.attachment,))
+    await leo.report(his)
+    assert (await leo.put(his.id, digest, sent.data)).status_code == 204
+    stage.clock.forward(seconds=24 * 3600)
+    mia = await Reporter.of(stage)
+    assert (await mia.put(one.id, digest, sent.data)).status_code == 204
+
+
+def test_no_more_accounts_are_remembered_than_sent_something_within_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resent, "_ACCOUNTS", 2)
+    counted = resent.Resent()
+    for number in range(5):
+        counted.count(f"@a{number}", 1, START + number * 24 * 3_600_000)
+    assert len(counted._counted) == 1
+    assert counted.of("@a4", START + 4 * 24 * 3_600_000) == resent.LEAST
+    assert counted.of("@a0", START + 4 * 24 * 3_600_000) == 0
 
 
 async def test_adding_without_end_is_held_back(stage: Stage, mia: Reporter) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
@@ -24,6 +24,7 @@ from tutela.provider.clock import Clock
 from tutela.provider.database import Database
 from tutela.provider.errors import ReportConflict, TooManyReports, UnknownAttachment, UnknownReport, WrongAttachment
 from tutela.provider.reports.attachments import AttachmentFiles
+from tutela.provider.reports.resent import Resent
 from tutela.provider.reports.tables import Report as ReportTable
 from tutela.provider.reports.tables import ReportAddition, ReportAttachment, ReportMessage
 from tutela.provider.reports.verification import AttachmentCheck, StampKeys, verify
@@ -70,6 +71,7 @@ class Reports:
     random: RandomBytes
     policy: Policy
     stamps: StampKeys
+    resent: Resent = field(default_factory=Resent)
 
     def take(self, account: str, data: bytes) -> Receipt:
         """Take in a report that `account` sends, or answer as before if it was taken in already.
@@ -96,24 +98,29 @@ class Reports:
         return taken
 
     async def attach(self, account: str, report_id: str, sha256: str, size: int, chunks: AsyncIterator[bytes]) -> None:
-        """Take in a file that a report announced. Doing it again changes nothing.
+        """Take in a file that a report announced. Doing it again changes nothing, and counts as much.
 
         Raises:
             UnknownReport, UnknownAttachment: it was not announced by this account.
             WrongAttachment: another size or digest than announced, or not the file that its message names.
-            TooManyReports: the account has sent more than `FILES_PER_DAY`.
+            TooManyReports: the account has sent more than `FILES_PER_DAY`, what came to nothing included.
             StorageUnavailable: the disk is full or gone.
         """
         row, announced = self._announced(account, report_id, sha256)
         if announced.size != size:
             raise WrongAttachment(f"the file was announced with {announced.size} bytes, not {size}")
-        if announced.arrived is not None:
-            return
         self._admit_file(account, size)
+        if announced.arrived is not None:
+            self.resent.count(account, size, self.clock())
+            return
         report = msgspec.json.decode(row.body, type=Report)
         [evidence] = [e for e in report.evidence if e.event_id == announced.event_id]
         check = AttachmentCheck(evidence) if evidence.opened() is not None else None
-        await self.files.receive(report_id, sha256, size, chunks, check)
+        try:
+            await self.files.receive(report_id, sha256, size, chunks, check)
+        except WrongAttachment:
+            self.resent.count(account, size, self.clock())
+            raise
         with self.database.writing() as connection:
             now = self.clock()
             this = update(ReportAttachment).where(
@@ -243,22 +250,27 @@ class Reports:
                 bad_faith=False,
             )
         )
-        proven = {}
-        for evidence, proof in zip(report.evidence, proofs, strict=True):
-            message = {"report": report.id, "event_id": evidence.event_id, "room_id": evidence.room_id}
-            connection.execute(insert(ReportMessage).values(message))
-            proven[evidence.event_id] = proof is Proof.PROVEN
-        for attachment in report.attachments:
-            connection.execute(
-                insert(ReportAttachment).values(
-                    report=report.id,
-                    sha256=attachment.sha256,
-                    event_id=attachment.event_id,
-                    size=attachment.size,
-                    proven=proven[attachment.event_id],
-                    arrived=None,
-                )
-            )
+        proven = {
+            evidence.event_id: proof is Proof.PROVEN for evidence, proof in zip(report.evidence, proofs, strict=True)
+        }
+        messages = [
+            {"report": report.id, "event_id": evidence.event_id, "room_id": evidence.room_id}
+            for evidence in report.evidence
+        ]
+        attachments = [
+            {
+                "report": report.id,
+                "sha256": attachment.sha256,
+                "event_id": attachment.event_id,
+                "size": attachment.size,
+                "proven": proven[attachment.event_id],
+                "arrived": None,
+            }
+            for attachment in report.attachments
+        ]
+        for table, rows in ((ReportMessage, messages), (ReportAttachment, attachments)):
+            if rows:
+                connection.execute(insert(table), rows)
         # The log is for outsiders, too, one day: it names the report by its digest, and nobody.
         audit.append(connection, now, audit.Entry(event="report-received", by="reporter", case=case, digest=digest))
 
@@ -299,7 +311,7 @@ class Reports:
                 .join(ReportTable, ReportTable.id == row.report)
                 .where(ReportTable.account == account, row.arrived > now - 24 * _HOUR)
             )
-        if int(sent or 0) + size > FILES_PER_DAY:
+        if int(sent or 0) + self.resent.of(account, now) + size > FILES_PER_DAY:
             raise TooManyReports(
                 "this account has sent very large files today",
                 hint="The report is kept without this file. Send it tomorrow.",
