@@ -237,6 +237,20 @@ def test_what_is_too_much_for_one_page_is_named(review: Review, monkeypatch: pyt
     assert [shown.evidence.event_id for shown in beyond.messages] == ["$event-3"]
 
 
+def test_no_more_files_are_read_for_one_page_than_messages(review: Review, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever floods a case keeps nobody from opening it: the files beyond are chosen with their report."""
+    monkeypatch.setattr(view, "BODIES", 1500)
+    for number in range(1, 4):
+        sent = picture(number, bytes([number]), url=f"mxc://{SERVER}/{number}")
+        review.report(account=f"@r{number}:{SERVER}", evidence=(sent.evidence,))
+        review.stage.clock.forward(seconds=1)
+    found = page(review)
+
+    assert [medium.address for medium in found.media] == [f"mxc://{SERVER}/1"]
+    beyond = page(review, only=found.evidence.unread[-1])
+    assert [medium.address for medium in beyond.media] == [f"mxc://{SERVER}/3"]
+
+
 def test_a_case_of_10_000_messages(review: Review) -> None:
     for number in range(50):
         messages = tuple(message(number * 200 + n) for n in range(200))

@@ -199,7 +199,7 @@ class Views:
             return CasePage(
                 case=found,
                 evidence=self._evidence(connection, found, reports_page, messages_page, only),
-                media=_withdrawable(connection, case),
+                media=_withdrawable(connection, case, _within(_sizes(connection, case), only)[0]),
                 # Whoever sees only what waits for them learns of no other case.
                 related=_related(connection, found) if person.may(Permission.SEE_QUEUE) else (),
                 decisions=decisions,
@@ -249,12 +249,7 @@ class Views:
     def _evidence(
         self, connection: Connection, case: CaseRow, reports_page: int, messages_page: int, only: str | None
     ) -> Evidence:
-        order = (Report.received, Report.id)
-        sizes = connection.execute(
-            select(Report.id, Report.reference, func.length(Report.body).label("size"))
-            .where(Report.case == case.id)
-            .order_by(*order)
-        ).all()
+        sizes = _sizes(connection, case.id)
         read, unread = _within(sizes, only)
         messages = timeline(_held(connection, read), _files(connection, read), self.stamps)
         first = max(0, reports_page - 1) * REPORTS
@@ -289,10 +284,11 @@ class Views:
         return [ShownDecision(one, tuple(actions[one.id]), appeals.get(one.id)) for one in decisions]
 
 
-def _withdrawable(connection: Connection, case: int) -> Sequence[Withdrawable]:
+def _withdrawable(connection: Connection, case: int, read: Sequence[str]) -> Sequence[Withdrawable]:
     found = {
         address: Withdrawable(address, said(evidence).filename, evidence.sent_at)
-        for evidence in outbox.proven_of(connection, case)
+        for part in _in_parts(read)
+        for evidence in outbox.proven_of(connection, case, part)
         for address, _ in outbox.media_in(evidence)
     }
     return sorted(found.values(), key=lambda medium: medium.time)
@@ -318,6 +314,13 @@ def _open_appeals(case: int) -> Select[Any]:
         .where(Decision.case == case, Decision.state == IN_FORCE)
         .where(Appeal.received.is_not(None), Appeal.answered.is_(None))
     )
+
+
+def _sizes(connection: Connection, case: int) -> Sequence[Row[Any]]:
+    """Return id, reference and size of a case's reports, in the order in which they came."""
+    row = Report
+    sizes = select(row.id, row.reference, func.length(row.body).label("size")).where(row.case == case)
+    return connection.execute(sizes.order_by(row.received, row.id)).all()
 
 
 def _within(sizes: Sequence[Row[Any]], only: str | None) -> tuple[list[str], list[str]]:
