@@ -9,19 +9,27 @@ import pytest
 
 from chat.pair import ROOM, START, Pair, pair, photograph, verdict
 from tutela.chat import window as window_module
-from tutela.chat.conversation import entry_id
+from tutela.chat.conversation import acceptable, entry_id
 from tutela.chat.window import EVENTS, TEXT_LENGTH, Window
 from tutela.device.verdict import Outcome
-from tutela.integrations.matrix.errors import IdentityChanged, OversizedMedia, SomebodyJoined, Unreachable
+from tutela.integrations.matrix.errors import (
+    AccountLocked,
+    IdentityChanged,
+    OversizedMedia,
+    SomebodyJoined,
+    Unreachable,
+)
 from tutela.integrations.matrix.timeline import (
     Invitation,
     Notice,
+    NoticeKind,
     PictureMessage,
     Problem,
     ServiceMessage,
     TextMessage,
     UnreadableMessage,
 )
+from tutela.language import words
 from tutela.wire.manifest import Action
 
 
@@ -145,6 +153,7 @@ async def test_trying_again_after_an_unchecked_stop():
         (Unreachable("no answer"), "could not be sent just now"),
         (OSError("no network"), "could not be sent just now"),
         (IdentityChanged("changed", users=("@leo:example.org",)), "security keys changed"),
+        (AccountLocked("locked", status=401, errcode="M_USER_LOCKED"), "has locked your account"),
         (SomebodyJoined("joined", users=("@zoe:example.org",)), "somebody new is in this conversation"),
         (OversizedMedia("too large"), "too large"),
     ],
@@ -271,6 +280,24 @@ async def test_a_picture_under_the_id_of_one_that_was_opened_is_not_open():
     both.mias.take(event)  # the earlier one is long gone
     assert both.mias.picture(entry, opened=True) is None
     assert both.mias.picture(entry, opened=False) == photograph()
+
+
+async def test_a_locked_account_is_told_in_every_window_and_what_was_read_stays():
+    both = pair()
+    await both.leo.send_text(ROOM, "hello")
+    settle(both)
+    letter = ServiceMessage(
+        room_id="!s", event_id="$s", sender="@safety:example.org", sent_at=START, text="Why. A link."
+    )
+    both.mias.take(letter)
+    kind = NoticeKind.ACCOUNT_LOCKED
+    both.mias.take(Notice(room_id="", event_id="", sender=both.mia.user_id, sent_at=0, kind=kind))
+    text, told, notice = both.mias.events
+    assert isinstance(text, TextMessage)
+    assert told == letter
+    assert isinstance(notice, Notice)
+    assert "link" in notice.text(words("en"))
+    assert acceptable(both.mias.events, accepted=set()) == set()
 
 
 async def test_the_clients_own_notices_get_an_id_that_no_server_can_name_and_the_time():

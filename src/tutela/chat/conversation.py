@@ -37,6 +37,8 @@ _ICONS = {
     NoticeKind.IDENTITY_CHANGED: "key",
     NoticeKind.OWN_IDENTITY_CHANGED: "key",
     NoticeKind.SOMEBODY_JOINED: "person",
+    NoticeKind.ACCOUNT_LOCKED: "lock",
+    NoticeKind.ACCOUNT_UNLOCKED: "check",
 }
 
 PictureState = Literal["shown", "asked", "covered", "gone"]
@@ -48,6 +50,8 @@ _TITLES = {
     NoticeKind.SOMEBODY_JOINED: N_("Somebody new: {name}"),
     NoticeKind.MESSAGES_SKIPPED: N_("A gap in the messages"),
     NoticeKind.RECORD_LOST: N_("Old messages may come again"),
+    NoticeKind.ACCOUNT_LOCKED: N_("Your account is locked"),
+    NoticeKind.ACCOUNT_UNLOCKED: N_("Your account is open again"),
 }
 
 

@@ -20,7 +20,7 @@ from tutela.chat.conversation import acceptable, entry_id, picture_state, short_
 from tutela.device.verdict import Verdict
 from tutela.errors import TutelaError
 from tutela.integrations.matrix.client import Held
-from tutela.integrations.matrix.errors import IdentityChanged, OversizedMedia, SomebodyJoined
+from tutela.integrations.matrix.errors import AccountLocked, IdentityChanged, OversizedMedia, SomebodyJoined
 from tutela.integrations.matrix.guarding import question
 from tutela.integrations.matrix.timeline import (
     Message,
@@ -49,6 +49,7 @@ _KEYS_CHANGED = N_("Nothing was sent, because somebody’s security keys changed
 _SOMEBODY_JOINED = N_(
     "Nothing was sent, because somebody new is in this conversation. Please look at the notice above."
 )
+_LOCKED = N_("Nothing was sent, because the service has locked your account. Please look at the notice above.")
 _NOT_ACCEPTED = N_("This could not be accepted just now. Please try again in a moment.")
 _NO_PICTURE = N_("This file is not a picture that can be sent here. Please choose a JPEG, PNG, WebP or GIF picture.")
 TOO_LARGE = N_("This file is too large. Please choose a smaller picture.")
@@ -125,6 +126,7 @@ class Window:
     def take(self, event: TimelineEvent) -> None:
         """Take in one event. One with the id of an earlier one takes its place only if that waited for its key."""
         here = event.room_id == self.room_id and isinstance(event, Message | Notice)
+        here = here or (isinstance(event, Notice) and not event.room_id)  # about the account
         if not here and not isinstance(event, ServiceMessage):  # which has a room of its own, and is shown in any
             return
         if isinstance(event, Notice):
@@ -250,6 +252,7 @@ class Window:
         kinds = {
             IdentityChanged: _KEYS_CHANGED,
             SomebodyJoined: _SOMEBODY_JOINED,
+            AccountLocked: _LOCKED,
             OversizedMedia: TOO_LARGE,
             PictureError: _NO_PICTURE,
         }

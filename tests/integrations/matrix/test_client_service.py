@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 
 from harness.enforcement import PlainClient, Service, new_id
 from harness.matrix import Company, Partner
-from tutela.integrations.matrix.errors import MatrixError, RoomNotEncrypted, SomebodyJoined
+from tutela.integrations.matrix import syncing
+from tutela.integrations.matrix.errors import AccountLocked, MatrixError, RoomNotEncrypted, SomebodyJoined
 from tutela.integrations.matrix.homeserver import Homeserver
 from tutela.integrations.matrix.rooms import MEGOLM, Room
 from tutela.integrations.matrix.speaking import Speaker
@@ -21,6 +23,7 @@ from tutela.integrations.matrix.timeline import (
     NoticeKind,
     Problem,
     ServiceMessage,
+    TimelineEvent,
     UnreadableMessage,
 )
 from tutela.provider.review import outbox
@@ -79,6 +82,36 @@ async def test_a_decision_is_read_on_the_device(mia: Partner, service: Service):
     assert first.room_id == second.room_id
     assert 0 < first.sent_at <= second.sent_at
     assert not [event for event in mia.seen if isinstance(event, UnreadableMessage | Invitation)]
+
+
+@pytest.mark.slow
+async def test_a_locked_account_is_told_keeps_what_it_read_and_goes_on(
+    mia: Partner, service: Service, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(syncing, "_SYNC_SECONDS", 1.0)
+    monkeypatch.setattr(syncing, "_LOCKED_PAUSE", 0.2)
+
+    async def shown(kind: type[TimelineEvent]) -> TimelineEvent:
+        async with asyncio.timeout(30):
+            return await anext(event async for event in mia.client.events if isinstance(event, kind))
+
+    running = asyncio.create_task(mia.client.run())
+    await service.perform(outbox.STATEMENT, mia.user_id, TEXT)
+    letter = await shown(ServiceMessage)
+    await service.perform(outbox.LOCK, mia.user_id)
+    locked = await shown(Notice)
+    assert isinstance(letter, ServiceMessage)
+    assert "/appeal/" in letter.text
+    assert isinstance(locked, Notice)
+    assert locked.kind is NoticeKind.ACCOUNT_LOCKED
+    with pytest.raises(AccountLocked):
+        await mia.client.sync_once()
+    await service.perform(outbox.UNLOCK, mia.user_id)
+    again = await shown(Notice)
+    assert isinstance(again, Notice)
+    assert again.kind is NoticeKind.ACCOUNT_UNLOCKED
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ from harness.lone_device import ENCRYPTION, EVE, LEO, MIA, LoneDevice, lone_devi
 from tutela.device.profile import Profile
 from tutela.integrations.matrix import replays, syncing
 from tutela.integrations.matrix.api import MatrixApi
-from tutela.integrations.matrix.errors import RecordUnavailable, Refused, SignedOut
+from tutela.integrations.matrix.errors import AccountLocked, RecordUnavailable, Refused, SignedOut
 from tutela.integrations.matrix.signing_in import sign_in
 from tutela.integrations.matrix.syncing import Syncing
 from tutela.integrations.matrix.timeline import (
@@ -115,6 +115,38 @@ async def test_it_goes_on_after_what_nobody_has_foreseen_and_says_so(
     assert len(said) == 3
     assert all(record.exc_info for record in said)
     caplog.clear()
+
+
+async def test_a_locked_account_is_told_once_and_asked_about_rarely(mia: LoneDevice, monkeypatch: pytest.MonkeyPatch):
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr(syncing.asyncio, "sleep", sleep)
+    locked = httpx.Response(401, json={"errcode": "M_USER_LOCKED", "error": "locked", "soft_logout": True})
+    over = httpx.Response(401, json={"errcode": "M_UNKNOWN_TOKEN"})
+    answers: list[Any] = [{"next_batch": "s2"}, locked, locked, locked, {"next_batch": "s3"}, locked, over]
+    mia.answers["/sync"] = lambda _: answers.pop(0)
+    once, events = keeping_up(mia)
+
+    with pytest.raises(SignedOut):
+        await once.run()
+
+    told = [events.get_nowait() for _ in range(events.qsize())]
+    assert all(isinstance(event, Notice) and event.room_id == "" and event.sender == MIA for event in told)
+    locked_, open_ = NoticeKind.ACCOUNT_LOCKED, NoticeKind.ACCOUNT_UNLOCKED
+    assert [event.kind for event in told if isinstance(event, Notice)] == [locked_, open_, locked_]
+    assert waits == [600.0] * 4, "no loop: one question every ten minutes"
+    assert mia.device.store.state.since == "s3"
+
+
+async def test_a_locked_session_is_kept(mia: LoneDevice):
+    mia.answers["/sync"] = httpx.Response(401, json={"errcode": "M_USER_LOCKED", "soft_logout": True})
+    once, _ = keeping_up(mia)
+    with pytest.raises(AccountLocked, match="is locked") as raised:
+        await once.once(seconds=0)
+    assert "appeal" in (raised.value.hint or "")
 
 
 async def test_a_held_record_shows_nothing_and_loses_nothing(mia: LoneDevice, tmp_path: Path):

@@ -12,6 +12,7 @@ import httpx
 
 from tutela.device.address import check_address
 from tutela.integrations.matrix.errors import (
+    AccountLocked,
     OversizedMedia,
     Refused,
     SignedOut,
@@ -111,6 +112,7 @@ class MatrixApi:
         Raises:
             Unreachable: no answer, or none in `seconds`.
             SignedOut: the session has ended.
+            AccountLocked: the account is locked, the session is not over.
             WrongPassword: HTTP 403 `M_FORBIDDEN` in answer to a password.
             Refused: any other status than 200, no JSON object, or too large an answer.
         """
@@ -223,6 +225,9 @@ def _refusal(answer: _Answer, path: str, body: dict[str, Any] | None) -> Refused
     parsed = answer.json or {}
     status = answer.status
     errcode = str(parsed.get("errcode", "M_UNKNOWN"))
+    if errcode == "M_USER_LOCKED":
+        hint = "The service's last message says why, and how to appeal. The session goes on when it is unlocked."
+        return AccountLocked("the account is locked", status=status, errcode=errcode, hint=hint)
     if errcode in ("M_UNKNOWN_TOKEN", "M_MISSING_TOKEN"):
         return SignedOut("the homeserver has ended this session", status=status, errcode=errcode, hint="Log in again.")
     if errcode == "M_FORBIDDEN" and body and ("password" in body or "auth" in body):

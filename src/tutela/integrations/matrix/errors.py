@@ -62,6 +62,12 @@ class SignedOut(Refused):
     code: ClassVar[str] = "signed-out"
 
 
+class AccountLocked(Refused):
+    """The account was locked: the session stays and goes on once it is unlocked."""
+
+    code: ClassVar[str] = "account-locked"
+
+
 class MalformedJson(MatrixError):
     """A value that has no canonical JSON form, or lacks a field it must have."""
 

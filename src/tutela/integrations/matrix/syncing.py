@@ -8,10 +8,10 @@ import logging
 from typing import Final
 
 from tutela.integrations.matrix.api import token
-from tutela.integrations.matrix.errors import MatrixError, Refused, SignedOut
+from tutela.integrations.matrix.errors import AccountLocked, MatrixError, Refused, SignedOut
 from tutela.integrations.matrix.own_device import OwnDevice
 from tutela.integrations.matrix.receiving import Receiver
-from tutela.integrations.matrix.timeline import TimelineEvent
+from tutela.integrations.matrix.timeline import Notice, NoticeKind, TimelineEvent
 
 log = logging.getLogger("tutela.matrix")
 
@@ -31,6 +31,8 @@ _SYNC_SECONDS: Final = 25.0
 _MORE_SECONDS: Final = 120.0
 _FIRST_PAUSE: Final = 0.2
 _LONGEST_PAUSE: Final = 30.0
+#: Seconds after which a homeserver that has locked the account is asked whether it still is.
+_LOCKED_PAUSE: Final = 600.0
 
 
 class Syncing:
@@ -44,6 +46,7 @@ class Syncing:
         self._begun = False
         self._running: asyncio.Task[None] | None = None
         self._stopped = False
+        self._locked = False
 
     async def once(self, *, seconds: float) -> None:
         """Take in one answer; see `GuardedClient.sync_once`."""
@@ -84,10 +87,17 @@ class Syncing:
         while True:
             try:
                 await self.once(seconds=_SYNC_SECONDS)
+                self._lock(False)
                 pause = _FIRST_PAUSE
                 continue
             except SignedOut:
                 raise
+            except AccountLocked as error:
+                # What is here stays readable, and the session goes on when somebody unlocks the account.
+                log.warning("%s", error)
+                self._lock(True)
+                await asyncio.sleep(_LOCKED_PAUSE)
+                continue
             except MatrixError as error:
                 log.warning("%s; trying again", error)
             except Exception:
@@ -96,3 +106,12 @@ class Syncing:
                 log.exception("a sync failed in a way that was not foreseen; trying again")
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _lock(self, locked: bool) -> None:
+        """Tell the user once when the account was locked, and once when it is not any more."""
+        if locked is self._locked:
+            return
+        self._locked = locked
+        kind = NoticeKind.ACCOUNT_LOCKED if locked else NoticeKind.ACCOUNT_UNLOCKED
+        user = self._device.user_id
+        self._events.put_nowait(Notice(room_id="", event_id="", sender=user, sent_at=0, kind=kind))

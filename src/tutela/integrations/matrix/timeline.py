@@ -48,6 +48,10 @@ class NoticeKind(enum.StrEnum):
     """There were too many messages to fetch while this device was away."""
     RECORD_LOST = "record-lost"
     """The record of seen messages was removed: what comes again is not recognised."""
+    ACCOUNT_LOCKED = "account-locked"
+    """This account was locked: nothing comes or goes. Of no room, as the next."""
+    ACCOUNT_UNLOCKED = "account-unlocked"
+    """It is not locked any more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,4 +187,10 @@ _NOTICES = {
         "This device has lost its list of the messages that it has seen. "
         "An old message could come again and look like a new one."
     ),
+    NoticeKind.ACCOUNT_LOCKED: N_(
+        "The service has locked your account, so nothing is sent or received now. What is here stays here. "
+        "The message from the service says why. If you do not agree, or it was not you, open the link in it and say "
+        "so: another person looks at it again."
+    ),
+    NoticeKind.ACCOUNT_UNLOCKED: N_("You can write again, and what came meanwhile is shown."),
 }
