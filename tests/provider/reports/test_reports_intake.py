@@ -559,3 +559,31 @@ def test_all_keys_of_the_folder_count(tmp_path: Any) -> None:
     loaded = stamp_keys.load(tmp_path, [SERVER])
     assert set(loaded.keys) == {(SERVER, stamp_key_id(bytes(32))), (SERVER, stamp_key_id(STAMP_KEY))}
     assert stamp_keys.load(tmp_path / "nowhere", [SERVER]).keys == {}
+
+
+async def test_nobody_sends_more_files_at_once_than_they_may_in_a_day(mia: Reporter, monkeypatch: pytest.MonkeyPatch):
+    """While none of them has arrived, each is not the first."""
+    monkeypatch.setattr(intake, "FILES_PER_DAY", 250)
+    files = [bytes([number]) * 100 for number in range(3)]
+    digests = [hashlib.sha256(data).hexdigest() for data in files]
+    evidence = unproven(message(1))
+    announced = (Attachment(event_id=evidence.event_id, sha256=digest, size=100) for digest in digests)
+    one = report(evidence, attachments=tuple(announced))
+    await mia.report(one)
+    going_on = asyncio.Event()
+    begun = [asyncio.Event() for _ in files[:2]]
+
+    async def slowly(number: int) -> AsyncIterator[bytes]:
+        begun[number].set()
+        await going_on.wait()
+        yield files[number]
+
+    sending = [
+        asyncio.ensure_future(mia.put(one.id, digests[n], slowly(n), **{"content-length": "100"})) for n in range(2)
+    ]
+    for event in begun:
+        await event.wait()
+
+    assert problem(await mia.put(one.id, digests[2], files[2])) == (429, "too-many-reports")
+    going_on.set()
+    assert [answer.status_code for answer in await asyncio.gather(*sending)] == [204, 204]

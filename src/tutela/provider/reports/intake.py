@@ -11,6 +11,7 @@ The laws of order:
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -72,6 +73,8 @@ class Reports:
     policy: Policy
     stamps: StampKeys
     resent: Resent = field(default_factory=Resent)
+    _coming: Counter[str] = field(default_factory=Counter)
+    """Bytes of the files that are arriving now, by account. Of the event loop's thread alone, as `resent`."""
 
     def take(self, account: str, data: bytes) -> Receipt:
         """Take in a report that `account` sends, or answer as before if it was taken in already.
@@ -116,21 +119,17 @@ class Reports:
         report = msgspec.json.decode(row.body, type=Report)
         [evidence] = [e for e in report.evidence if e.event_id == announced.event_id]
         check = AttachmentCheck(evidence) if evidence.opened() is not None else None
+        self._coming[account] += size  # or many at once would each be the first
         try:
             await self.files.receive(report_id, sha256, size, chunks, check)
+            self._note_arrived(row, sha256)
         except WrongAttachment:
             self.resent.count(account, size, self.clock())
             raise
-        with self.database.writing() as connection:
-            now = self.clock()
-            this = update(ReportAttachment).where(
-                ReportAttachment.report == report_id,
-                ReportAttachment.sha256 == sha256,
-                ReportAttachment.arrived.is_(None),
-            )
-            if connection.execute(this.values(arrived=now)).rowcount:
-                entry = audit.Entry(event="attachment-received", by="reporter", case=row.case, digest=sha256)
-                audit.append(connection, now, entry)
+        finally:
+            self._coming[account] -= size
+            if not self._coming[account]:
+                del self._coming[account]
 
     def add(self, account: str, report_id: str, addition: Addition) -> ReportStatus:
         """Add to a report, which is to be decided again then. The same addition again changes nothing.
@@ -303,6 +302,15 @@ class Reports:
                 retry_after=max(1, -(-(min(times) + _HOUR - now) // 1000)),
             )
 
+    def _note_arrived(self, report: Row[Any], sha256: str) -> None:
+        row = ReportAttachment
+        with self.database.writing() as connection:
+            now = self.clock()
+            this = update(row).where(row.report == report.id, row.sha256 == sha256, row.arrived.is_(None))
+            if connection.execute(this.values(arrived=now)).rowcount:
+                entry = audit.Entry(event="attachment-received", by="reporter", case=report.case, digest=sha256)
+                audit.append(connection, now, entry)
+
     def _admit_file(self, account: str, size: int) -> None:
         row, now = ReportAttachment, self.clock()
         with self.database.reading() as connection:
@@ -311,7 +319,7 @@ class Reports:
                 .join(ReportTable, ReportTable.id == row.report)
                 .where(ReportTable.account == account, row.arrived > now - 24 * _HOUR)
             )
-        if int(sent or 0) + self.resent.of(account, now) + size > FILES_PER_DAY:
+        if int(sent or 0) + self.resent.of(account, now) + self._coming[account] + size > FILES_PER_DAY:
             raise TooManyReports(
                 "this account has sent very large files today",
                 hint="The report is kept without this file. Send it tomorrow.",
