@@ -785,3 +785,9 @@ async def test_nothing_is_measured_yet(console: ConsoleStage):
 
     assert page.status_code == 200
     assert "too few cases" in page.text
+
+
+@pytest.mark.parametrize("number", [2**31, 2**63, 10**30])
+async def test_a_number_that_no_case_has(anna: Visitor, number: int):
+    assert (await anna.get(f"/cases/{number}")).status_code == 404
+    assert (await anna.send(f"/cases/{number}/notes", {"note": "x"})).status_code == 404

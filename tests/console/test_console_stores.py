@@ -156,3 +156,9 @@ async def test_nothing_secret_is_stored(console: ConsoleStage):
     kept = everything_in(console.provider.settings.data.parent)
     assert secret.encode() not in kept
     assert visitor.http.cookies[COOKIE].encode() not in kept
+
+
+async def test_no_zero_byte_reaches_the_database(console: ConsoleStage):
+    visitor = await console.member("Anna", Role.REVIEWER)
+    for path in ("/find?for=%00", "/media/%00/%00", "/second-looks/%00", "/appeal/%00", "/cases/1?report=a%00"):
+        assert (await visitor.get(path)).status_code == 400, path

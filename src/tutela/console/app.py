@@ -126,7 +126,10 @@ def _visit(console: Console, request: Request) -> Visit:
 
 
 def _answer(visit: Visit, page: Page, form: Form) -> Response:
+    request = visit.request
     try:
+        if any("\x00" in str(text) for text in (*request.path_params.values(), *request.query_params.values())):
+            raise HTTPException(400)  # no database takes it
         visit = _known(visit, form)
         _check(visit, page)
         response = page.handler(visit)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
@@ -26,6 +27,8 @@ from tutela.provider.service import Provider
 
 SESSION: Final = "tutela-console"
 LANGUAGE: Final = "tutela-console-language"
+#: Numbers of cases and the like are below: what databases can compare.
+_NUMBERS: Final = 10**15
 _YEAR: Final = 365 * 24 * 3600
 
 
@@ -84,8 +87,14 @@ class Visit:
         return hmac.digest(self.secret.encode(), b"tutela/console-form/1", hashlib.sha256).hex()
 
     def number(self, name: str) -> int:
-        """Return a number in the path."""
+        """Return a number in the path.
+
+        Raises:
+            HTTPException: 404 where it is one that nothing here has.
+        """
         found: int = self.request.path_params[name]
+        if found >= _NUMBERS:
+            raise HTTPException(404)
         return found
 
     def may(self, permission: Permission) -> bool:
