@@ -791,3 +791,13 @@ async def test_nothing_is_measured_yet(console: ConsoleStage):
 async def test_a_number_that_no_case_has(anna: Visitor, number: int):
     assert (await anna.get(f"/cases/{number}")).status_code == 404
     assert (await anna.send(f"/cases/{number}/notes", {"note": "x"})).status_code == 404
+
+
+async def test_nothing_is_hidden_behind_very_many_words(desk: Desk, anna: Visitor):
+    await desk.report(evidence=(message(1, "z" * 30_000 + "or else"),))
+    page = await anna.get("/cases/1")
+    assert "or else" not in page.text
+    found = re.search(r'only the beginning is shown\. <a href="([^"#]+)', page.text)
+    assert found is not None
+
+    assert "or else" in (await anna.get(html.unescape(found[1]))).text

@@ -11,15 +11,17 @@ import enum
 import html
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import msgspec
 
 from tutela.wire.report import MessageEvidence
 
-#: Characters of one message that a page shows.
+#: Characters of one message that a page shows among many.
 SHOWN: Final = 4000
+#: And where it is looked at by itself: all that a report can hold.
+WHOLE: Final = 1 << 16
 #: Of a file's name or type.
 _NAME: Final = 255
 
@@ -63,27 +65,33 @@ class Said:
     media_type: str = ""
     """As the sender says."""
     shortened: bool = False
-    """Whether there was more than `SHOWN` characters."""
+    """Whether there is more of it."""
 
 
-def said(evidence: MessageEvidence) -> Said:
-    """Return what a message says; content that is none is shown as it is."""
+def said(evidence: MessageEvidence, shown: int = SHOWN) -> Said:
+    """Return what a message says, at most `shown` characters of it; content that is none is shown as it is."""
+    found = _said(evidence)
+    shortened = len(found.text) > shown or len(found.formatted) > shown
+    return replace(found, text=found.text[:shown], formatted=found.formatted[:shown], shortened=shortened)
+
+
+def _said(evidence: MessageEvidence) -> Said:
     content = _object(evidence.content)
     # Of any other type a client shows something else than the body: of a reaction, its key.
     called = _text(content, "msgtype") if evidence.type == "m.room.message" else evidence.type
     kind = _KINDS.get(called, SaidKind.OTHER)
     body = _text(content, "body")
     if kind is SaidKind.OTHER or not isinstance(content.get("body"), str) or not _is_read(content):
-        return _bounded(SaidKind.OTHER, evidence.content)
+        return _made(SaidKind.OTHER, evidence.content)
     if kind is SaidKind.PLACE:
-        return _bounded(kind, f"{body}\n{_text(content, 'geo_uri')}".strip())
+        return _made(kind, f"{body}\n{_text(content, 'geo_uri')}".strip())
     if kind not in _FILES:
-        return _bounded(kind, body, _instead(content))
+        return _made(kind, body, _instead(content))
     # With a name of its own, the body is a caption.
     name = _text(content, "filename")
     caption = body if name and name != body else ""
     media_type = _text(_inner(content, "info"), "mimetype")
-    return _bounded(kind, caption, _instead(content, captioned=bool(caption)), name or body, media_type)
+    return _made(kind, caption, _instead(content, captioned=bool(caption)), name or body, media_type)
 
 
 @dataclass(frozen=True)
@@ -132,11 +140,10 @@ def _few_marks(text: str) -> str:
     return "".join(kept)
 
 
-def _bounded(kind: SaidKind, text: str, formatted: str = "", filename: str = "", media_type: str = "") -> Said:
+def _made(kind: SaidKind, text: str, formatted: str = "", filename: str = "", media_type: str = "") -> Said:
     if _plain(formatted) == _plain(text):
         formatted = ""
-    shortened = len(text) > SHOWN or len(formatted) > SHOWN
-    return Said(kind, text[:SHOWN], formatted[:SHOWN], filename[:_NAME], media_type[:_NAME], shortened)
+    return Said(kind, text, formatted, filename[:_NAME], media_type[:_NAME])
 
 
 def _plain(text: str) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from tutela.provider.reports.verification import StampKeys
-from tutela.provider.review.evidence import Said, said
+from tutela.provider.review.evidence import WHOLE, Said, said
 from tutela.wire.report import MessageEvidence, Proof, Report
 
 
@@ -60,8 +60,13 @@ class ReportedMessage:
 
     @property
     def said(self) -> Said:
-        """What it says."""
+        """What it says, or the beginning of it."""
         return said(self.evidence)
+
+    @property
+    def said_whole(self) -> Said:
+        """All that it says."""
+        return said(self.evidence, WHOLE)
 
 
 @dataclass(frozen=True)
