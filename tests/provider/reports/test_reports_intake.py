@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import secrets
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -16,7 +17,7 @@ from sqlalchemy import func, select
 from harness.provider import SERVER, STAMP_KEY, START, Stage
 from harness.reports import LEO, MIA, message, picture, report, restamped, unproven
 from tutela.provider.errors import SettingsError
-from tutela.provider.reports import intake, resent, stamp_keys
+from tutela.provider.reports import attachments, intake, resent, stamp_keys
 from tutela.provider.reports import tables as report_tables
 from tutela.provider.review import audit, cases
 from tutela.provider.review.people import Role
@@ -587,3 +588,30 @@ async def test_nobody_sends_more_files_at_once_than_they_may_in_a_day(mia: Repor
     assert problem(await mia.put(one.id, digests[2], files[2])) == (429, "too-many-reports")
     going_on.set()
     assert [answer.status_code for answer in await asyncio.gather(*sending)] == [204, 204]
+
+
+async def test_files_at_once_leave_room_for_reports(mia: Reporter, monkeypatch: pytest.MonkeyPatch):
+    """Each of two finds room on the disk, and both together do not."""
+    usage = SimpleNamespace(free=attachments.RESERVE + 150)
+    monkeypatch.setattr(attachments.shutil, "disk_usage", lambda _: usage)
+    files = [bytes([number]) * 100 for number in range(2)]
+    digests = [hashlib.sha256(data).hexdigest() for data in files]
+    evidence = unproven(message(1))
+    announced = (Attachment(event_id=evidence.event_id, sha256=digest, size=100) for digest in digests)
+    one = report(evidence, attachments=tuple(announced))
+    await mia.report(one)
+    begun, going_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        begun.set()
+        await going_on.wait()
+        yield files[0]
+
+    first = asyncio.ensure_future(mia.put(one.id, digests[0], slowly(), **{"content-length": "100"}))
+    await begun.wait()
+    refused = await mia.put(one.id, digests[1], files[1])
+    going_on.set()
+
+    assert (await first).status_code == 204
+    assert refused.status_code == 503
+    assert (await mia.put(one.id, digests[1], files[1])).status_code == 204

@@ -26,6 +26,7 @@ class AttachmentFiles:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._coming = 0  # bytes of all that is arriving now
 
     async def receive(
         self, report: str, sha256: str, size: int, chunks: AsyncIterator[bytes], check: AttachmentCheck | None
@@ -38,9 +39,9 @@ class AttachmentFiles:
         """
         digest, arrived = hashlib.sha256(), 0
         checking = (check.update,) if check is not None else ()
-        with _translated():
+        with _translated(), self._awaited(size):
             await asyncio.to_thread(self._folder.mkdir, mode=0o700, exist_ok=True)
-            await asyncio.to_thread(self._check_room, size)
+            await asyncio.to_thread(self._check_room)
             part = self._folder / f".{secrets.token_hex(8)}.part"
             try:
                 with await asyncio.to_thread(_create, part) as file:
@@ -60,9 +61,17 @@ class AttachmentFiles:
                 with contextlib.suppress(FileNotFoundError):
                     part.unlink()
 
-    def _check_room(self, size: int) -> None:
-        # Files must not take the room that reports themselves need.
-        if shutil.disk_usage(self._folder).free < size + RESERVE:
+    @contextlib.contextmanager
+    def _awaited(self, size: int) -> Iterator[None]:
+        self._coming += size
+        try:
+            yield
+        finally:
+            self._coming -= size
+
+    def _check_room(self) -> None:
+        # Files must not take the room that reports themselves need, nor many at once that each one found.
+        if shutil.disk_usage(self._folder).free < self._coming + RESERVE:
             raise StorageUnavailable("there is no room left for reported files", hint=_HINT, retry_after=600)
 
     def path(self, report: str, sha256: str) -> Path:
