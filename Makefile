@@ -40,7 +40,7 @@ lock: $(BIN)/uv  ## make the hash-pinned requirements anew
 	$(COMPILE) requirements/uv.in -o requirements/uv.txt
 	$(COMPILE) requirements/build.in -o requirements/build.txt
 	$(COMPILE) --extra demo pyproject.toml -c requirements/build.txt -o requirements/run.txt
-	$(COMPILE) --extra demo --group test pyproject.toml -c requirements/build.txt -c requirements/run.txt -o requirements/test.txt
+	$(COMPILE) --extra demo --extra research --group test pyproject.toml -c requirements/build.txt -c requirements/run.txt -o requirements/test.txt
 
 clean:           ## remove what the other targets made
 	rm -rf $(VENV) node_modules tests/stock_client/node_modules

@@ -17,7 +17,7 @@ from tutela.signals.conversation.errors import BadLanguageFile
 from tutela.signals.conversation.phrases import Gap, Phrases, Variant, variants
 from tutela.signals.conversation.spelling import ends, fold, tokens
 from tutela.signals.conversation.stages import stage_of
-from tutela.signals.conversation.vocabulary import Ids, Vocabulary
+from tutela.signals.conversation.vocabulary import Vocabulary
 
 #: The languages that ship.
 LANGUAGES: Final = ("en", "fr", "es", "de", "nl", "pt", "it")
@@ -77,7 +77,7 @@ class Reading:
     asks: bool
     age: int | None
     """The age that its writer states."""
-    words: tuple[Ids, ...]
+    tail: tuple[str, ...]
     """Its last words, for a phrase that goes on in the writer's next message."""
 
 
@@ -135,10 +135,10 @@ class Lexicon:
         take("quoting", "", file.quoting)
         take("age", "", file.ages.stated)
 
-    def read(self, text: str, before: Sequence[Ids] = (), languages: frozenset[str] | None = None) -> Reading:
+    def read(self, text: str, before: Sequence[str] = (), languages: frozenset[str] | None = None) -> Reading:
         """Read one message.
 
-        `before` are the last words of the same writer's message before it. A signal that shows only in a single word
+        `before` is the tail of the same writer's message before it. A signal that shows only in a single word
         counts only in one of `languages` (all, where `None`): a word of one language may be an innocent one of another.
         """
         raw = tokens(fold(ends(text)))
@@ -147,8 +147,8 @@ class Lexicon:
         signals: dict[str, int] = {}
         unless: set[str] = set()
         aged = False
-        everything = [*before, *words]
-        for found in self._phrases.find(everything, start=len(before)):
+        earlier = [ids for token in before for ids in self._vocabulary.read(token)]
+        for found in self._phrases.find([*earlier, *words], start=len(earlier)):
             owner = self._owners[found.phrase]
             if owner.kind == "signal":
                 if owner.short and languages is not None and owner.language not in languages:
@@ -165,7 +165,7 @@ class Lexicon:
             tuple(sorted(kept, key=self._order.__getitem__)),
             "?" in text or bool(raw and raw[0] in self._questions),
             _age(raw) if aged and quoted is None else None,
-            tuple(words[-_TAIL:]),
+            tuple(raw[-_TAIL:]),
         )
 
 

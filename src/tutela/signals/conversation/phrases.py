@@ -1,9 +1,9 @@
 """The small pattern language of the language files, and a matcher that reads each word once.
 
 A phrase is words in order. `(a|b c)` is a choice, `[a]` may be missing, `<name>` is a set of words named in the same
-file, `word*` any word that begins so, `#` a number of one or two digits, `..` up to three words of any kind. Phrases are
-compiled into sequences of word sets and found through their rarest word, so that the cost of a message grows with
-its length and hardly with the number of phrases.
+file, `word*` any word that begins so, `#` a number of one or two digits, `..` up to three words of any kind. They are
+compiled into sequences of word sets and found through their rarest word, so that the cost of a message grows with its
+length and hardly with the number of phrases.
 """
 
 from __future__ import annotations

@@ -1,0 +1,85 @@
+"""From what is kept of a conversation to the numbers that the model weighs, each between 0 and 1 or a little above.
+
+Each rises with what the other person shows and never falls with it (`lowers` stages are the own user's alone). So
+the model, whose weights have fixed signs, is monotone: nothing that the other person adds makes them look safer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import lru_cache
+from itertools import combinations
+from typing import Final
+
+from tutela.signals.conversation.memory import Memory, Writer
+from tutela.signals.conversation.stages import Stage, stage_of, stages
+
+_ADULT: Final = 18
+#: Breadth counts from so many stages on.
+HINGES: Final = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0)
+
+
+@lru_cache
+def risen() -> tuple[Stage, ...]:
+    """Return the stages that the other person shows."""
+    return tuple(stage for stage in stages() if stage.by == "other")
+
+
+@lru_cache
+def names() -> tuple[str, ...]:
+    """Return the names of all features, in order."""
+    signals = [f"signal:{signal}" for signal in stage_of()]
+    pairs = [f"pair:{a.id}+{b.id}" for a, b in combinations(risen(), 2)]
+    return (*signals, *pairs, *(f"breadth:{hinge}" for hinge in HINGES), "asks-more", "at-night", "older")
+
+
+def lowering() -> frozenset[str]:
+    """Return the features that lower the risk."""
+    return frozenset(f"signal:{signal}" for signal, stage in stage_of().items() if stage.lowers)
+
+
+def saturated(amount: float) -> float:
+    """Map a count to 0…1: once is a half, often is all."""
+    return 1.0 - math.exp2(-amount)
+
+
+def stage_values(writer: Writer) -> dict[str, float]:
+    """Return how far each stage shows, 0…1: its strongest signal, a little more for several."""
+    missing: dict[str, float] = {}
+    for signal, tally in writer.signals.items():
+        stage = stage_of()[signal].id
+        missing[stage] = missing.get(stage, 1.0) * 0.5**tally.amount
+    return {stage: 1.0 - value for stage, value in missing.items()}
+
+
+def features(memory: Memory, *, own_age: int | None = None) -> dict[str, float]:
+    """Return the features that are not zero. `own_age` is the user's, where the device knows it."""
+    found: dict[str, float] = {}
+    for signal, stage in stage_of().items():
+        tally = (memory.own if stage.by == "own" else memory.other).signals.get(signal)
+        if tally is not None:
+            found[f"signal:{signal}"] = saturated(tally.amount)
+    shown = stage_values(memory.other)
+    present = [stage.id for stage in risen() if stage.id in shown]
+    for a, b in combinations(present, 2):
+        found[f"pair:{a}+{b}"] = shown[a] * shown[b]
+    breadth = sum(shown.values())
+    for hinge in HINGES:
+        if breadth > hinge:
+            found[f"breadth:{hinge}"] = breadth - hinge
+    found.update(_structure(memory, own_age))
+    return found
+
+
+def _structure(memory: Memory, own_age: int | None) -> Mapping[str, float]:
+    found: dict[str, float] = {}
+    more = memory.other.questions - memory.own.questions - 1.0
+    if more > 0:
+        found["asks-more"] = 1.0 - 0.8**more
+    if memory.other.night > 1:
+        found["at-night"] = 1.0 - 0.8 ** (memory.other.night - 1)
+    own, other = own_age if own_age is not None else memory.own.age, memory.other.age
+    if own is not None and other is not None and own < _ADULT and other - own >= 3:
+        found["older"] = min(1.0, (other - own) / 6)
+    return found
