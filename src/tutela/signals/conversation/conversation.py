@@ -67,13 +67,14 @@ class Conversation:
         """Read one message and return what it makes of the conversation. A message read before changes nothing."""
         new: tuple[str, ...] = ()
         if not self.memory.repeats(message):
-            new = self._take(message)
+            new = self.take(message)
         assessment = self.assess(own_age=own_age, new=new)
         if assessment.speaks:
             self.told = Told(int(assessment.level), assessment.score)
         return assessment
 
-    def _take(self, message: Message) -> tuple[str, ...]:
+    def take(self, message: Message) -> tuple[str, ...]:
+        """Read one message into the memory, without deciding anything; return the signals that it newly shows."""
         writer = self.memory.writer(message.side)
         shares = self._reader.identifier.probabilities(message.text)
         languages = plausible(shares, writer.languages)

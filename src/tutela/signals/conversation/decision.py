@@ -37,13 +37,12 @@ class Told(msgspec.Struct):
 
 def level(model: Model, score: float, *, grave: bool) -> Level:
     """Return the level of a sum of terms. `grave`: a threat or a push to self-harm is among what was seen."""
-    probability = model.calibrated(score)
     thresholds = model.thresholds
-    if probability >= thresholds.warning or (grave and probability >= thresholds.nudge):
+    if score >= thresholds.warning or (grave and score >= thresholds.nudge):
         return Level.WARNING
-    if probability >= thresholds.nudge:
+    if score >= thresholds.nudge:
         return Level.NUDGE
-    return Level.TIP if probability >= thresholds.tip else Level.QUIET
+    return Level.TIP if score >= thresholds.tip else Level.QUIET
 
 
 def speaks(told: Told, now: Level, score: float) -> bool:

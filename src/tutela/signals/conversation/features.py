@@ -60,6 +60,8 @@ def features(memory: Memory, *, own_age: int | None = None) -> dict[str, float]:
         tally = (memory.own if stage.by == "own" else memory.other).signals.get(signal)
         if tally is not None:
             found[f"signal:{signal}"] = saturated(tally.amount)
+    if memory.own.age is not None and memory.own.age < _ADULT:
+        found["signal:minor"] = max(0.5, found.get("signal:minor", 0.0))
     shown = stage_values(memory.other)
     present = [stage.id for stage in risen() if stage.id in shown]
     for a, b in combinations(present, 2):

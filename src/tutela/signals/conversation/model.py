@@ -2,17 +2,15 @@
 
 Log-odds are a sum of one term per signal, per pair of stages and per breadth of stages, with fixed signs: what the
 other person shows only raises it. Additive models with declared pair interactions stay readable (Lou, Caruana,
-Gehrke and Hooker, KDD 2013); each term can be shown to the user as a reason. The sum is mapped to a probability by a
-monotone, piecewise linear calibration (isotonic regression; Zadrozny and Elkan, KDD 2002).
+Gehrke and Hooker, KDD 2013); each term can be shown to the user as a reason. The sum is calibrated by a straight line
+in log-odds (Platt 1999), fitted on conversations that did not fit the weights.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
-from bisect import bisect_right
 from collections.abc import Mapping
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from importlib import resources
 from typing import Annotated, Final
 
@@ -22,19 +20,26 @@ from tutela.signals.conversation.errors import BadModel
 from tutela.signals.conversation.features import lowering, names
 from tutela.signals.conversation.stages import stage_of
 
-Share = Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)]
+Slope = Annotated[float, msgspec.Meta(gt=0.0, le=10.0)]
 _FORMAT: Final = "tutela conversation model v1"
 
 
 class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The probabilities from which the guard speaks."""
+    """The sums of terms from which the guard speaks."""
 
-    tip: Share
-    nudge: Share
-    warning: Share
+    tip: float
+    nudge: float
+    warning: float
 
 
-class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
+class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Calibrated log-odds are `slope` times the sum of terms, plus `offset`."""
+
+    slope: Slope
+    offset: float
+
+
+class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Weights, calibration and thresholds, with what they were trained on in words."""
 
     format: str
@@ -42,13 +47,8 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     bias: float
     weights: dict[str, float]
     """By feature; a feature that is missing weighs nothing."""
-    calibration: tuple[tuple[float, float], ...]
-    """Points (log-odds, probability), both rising; straight lines between, flat outside."""
+    calibration: Calibration
     thresholds: Thresholds
-
-    @cached_property
-    def _knots(self) -> list[float]:
-        return [point[0] for point in self.calibration]
 
     def score(self, features: Mapping[str, float]) -> float:
         """Return the sum of all terms."""
@@ -61,13 +61,8 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
 
     def calibrated(self, score: float) -> float:
         """Map a sum of terms to a probability."""
-        place = bisect_right(self._knots, score)
-        if place == 0:
-            return self.calibration[0][1]
-        if place == len(self.calibration):
-            return self.calibration[-1][1]
-        (x0, y0), (x1, y1) = self.calibration[place - 1], self.calibration[place]
-        return y0 + (y1 - y0) * (score - x0) / (x1 - x0)
+        odds = self.calibration.slope * score + self.calibration.offset
+        return 1.0 / (1.0 + math.exp(-min(max(odds, -500.0), 500.0)))
 
     def parts(self, features: Mapping[str, float]) -> dict[str, float]:
         """Return what each stage adds to the sum; a pair's term goes half to each, the breadth to all alike."""
@@ -100,10 +95,9 @@ def parse_model(data: bytes) -> Model:
             raise BadModel(f"The model weighs “{name}”, which does not exist.", hint="Train it again.")
         if not math.isfinite(weight) or (weight > 0 if name in lowering() else weight < 0):
             raise BadModel(f"The weight of “{name}” has the wrong sign: what others write never lowers the risk.")
-    points = model.calibration
-    rising = all(a[0] < b[0] and a[1] <= b[1] for a, b in itertools.pairwise(points))
-    if len(points) < 2 or not rising or not all(0.0 <= y <= 1.0 and math.isfinite(x) for x, y in points):
-        raise BadModel("The calibration of the model does not rise.")
+    numbers = (model.bias, model.calibration.offset, *msgspec.structs.astuple(model.thresholds))
+    if not all(map(math.isfinite, numbers)):
+        raise BadModel("A number of the model is not finite.")
     if not model.thresholds.tip <= model.thresholds.nudge <= model.thresholds.warning:
         raise BadModel("The thresholds of the model are not in order.")
     return model
