@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import httpx
@@ -105,6 +105,20 @@ async def test_a_proxy_that_hides_the_admin_api_is_no_unknown_account() -> None:
     for kind, target in ((outbox.LOCK, f"@leo:{SERVER}"), (outbox.QUARANTINE, f"mxc://{SERVER}/a")):
         with pytest.raises(Denied):
             await SynapseEnforcer(over(handle), SERVER, bytes(32)).perform(PendingAction("1", kind, target, ""))
+
+
+async def test_an_answer_without_end_is_not_read_to_it() -> None:
+    read = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal read
+        while read < 1 << 10:
+            read += 1
+            yield b" " * (1 << 20)
+
+    with pytest.raises(EnforcerError, match="refused GET /path: 200"):
+        await asked(httpx.Response(200, content=endless()))
+    assert read < 40
 
 
 async def test_a_token_of_another_homeserver() -> None:

@@ -13,6 +13,9 @@ import httpx
 from tutela.provider.errors import EnforcerAway, EnforcerError, SettingsError
 
 _SECONDS: Final = 10.0
+#: A page of messages has some megabytes.
+_BYTES: Final = 32 << 20
+_CHUNK: Final = 1 << 20
 #: What a homeserver, or the proxy before it, answers when it can do nothing at all just now.
 _AWAY: Final = frozenset({429, 502, 503, 504})
 _MAKE_ONE: Final = "docs/provider.md says how to make a service account and its token."
@@ -56,12 +59,12 @@ class AdminApi:
         """
         headers = {"Authorization": f"Bearer {self._token()}"}
         try:
-            answer = await self._http.request(method, path, json=body, params=params, headers=headers)
+            async with self._http.stream(method, path, json=body, params=params, headers=headers) as answer:
+                found = _object(await _bounded(answer))
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise EnforcerAway(f"the homeserver cannot be reached ({type(error).__name__})") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise EnforcerError(f"the homeserver did not answer ({type(error).__name__})") from error
-        found = _object(answer)
         if answer.is_success and found is not None:
             return found
         said = found or {}
@@ -102,9 +105,19 @@ def token_in(path: Path) -> str:
     return token
 
 
-def _object(answer: httpx.Response) -> dict[str, Any] | None:
+async def _bounded(answer: httpx.Response) -> bytes:
+    """Read an answer as far as it may go: what begins an endless one is no JSON."""
+    body = b""
+    async for chunk in answer.aiter_bytes(_CHUNK):
+        body += chunk
+        if len(body) > _BYTES:
+            break
+    return body
+
+
+def _object(body: bytes) -> dict[str, Any] | None:
     try:
-        found = json.loads(answer.content)
+        found = json.loads(body)
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
