@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import click
 from rich.console import Console
 from rich.markup import escape
+from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -112,6 +113,11 @@ def show(table: Table) -> None:
     with console.capture() as captured:
         console.print(table)
     click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def show_panel(panel: Panel) -> None:
+    """Write a framed text to standard output."""
+    Console(highlight=False).print(panel)
 
 
 def answer(as_json: bool, facts: dict[str, Any], text: Callable[[], None]) -> None:

@@ -36,6 +36,9 @@ SUB_COMMANDS: Final = {
     "staff": _Sub("tutela.cli.staff", "staff", "Say who may come into the console.", "provider"),
     "review": _Sub("tutela.cli.review", "review", "See how well reviewers' decisions agree.", "provider"),
     "audit": _Sub("tutela.cli.audit", "audit", "Verify the audit log, and sign it.", "provider"),
+    "conversation": _Sub(
+        "tutela.cli.conversation", "conversation", "Try, measure and train the conversation guard.", "research"
+    ),
     "device": _Sub("tutela.cli.device", "device", "Check a picture by hand; guard a client in any language.", "device"),
     "chat": _Sub("tutela.cli.chat", "chat", "Open a guarded conversation in the browser.", "chat"),
 }

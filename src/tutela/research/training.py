@@ -163,3 +163,16 @@ def with_levels(model: Model, *, nudge: float) -> Model:
     return msgspec.structs.replace(
         model, thresholds=Thresholds(round(nudge - 2.0, 3), round(nudge, 3), round(nudge + 3.0, 3))
     )
+
+
+def train(replays: Sequence[Replay], *, per_thousand: float, trained_on: str) -> Model:
+    """Fit on two thirds of the chats, calibrate and set thresholds on the rest. Raises `TooFew`.
+
+    A group of chats stays together, so that the rest tells something new.
+    """
+    groups = sorted({one.chat.group or one.chat.id for one in replays})
+    kept = {group for i, group in enumerate(groups) if i % 3 == 2}
+    first = [one for one in replays if (one.chat.group or one.chat.id) not in kept]
+    rest = [one for one in replays if (one.chat.group or one.chat.id) in kept]
+    fitted = calibrated(fit(first, prior(), trained_on=trained_on), rest)
+    return thresholds(fitted, rest, per_thousand=per_thousand)

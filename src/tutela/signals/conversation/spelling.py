@@ -50,7 +50,7 @@ def ends(text: str) -> str:
 
 def tokens(text: str) -> list[str]:
     """Split folded text into raw tokens; letters that stand alone in a row are joined."""
-    found = [token.strip("!'|") or token for token in _TOKEN.findall(text)]
+    found = [bare for token in _TOKEN.findall(text) if (bare := token.strip("!'|"))]
     if sum(len(token) == 1 for token in found) < 4:
         return found
     joined: list[str] = []
