@@ -11,7 +11,7 @@ from playwright.async_api import Browser, expect
 from chat.conftest import Running, until
 from chat.gallery import Gallery
 from chat.pair import ROOM, photograph
-from chat.pretend import REFERENCES, PretendReports
+from chat.pretend import NEVER, REFERENCES, PretendReports
 from chat.test_browser import PHONE, gallery, opened  # noqa: F401 (a fixture)
 from harness.browser import accessibility_violations
 from tutela.wire.report import ReportOutcome, ReportReason, ReportState
@@ -114,6 +114,29 @@ async def test_all_of_it_without_a_script(browser: Browser, served: Running):
         await expect(page.get_by_text("Merci. C’est ajouté.")).to_be_visible()
     assert [text for _, text, _ in reports.added] == ["Hier soir."]
     assert list(reports.sent[0]["files"].values()) == [photograph("coffee")]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_where_nobody_reads_help_comes_first(browser: Browser, served: Running, scheme: str):
+    (await talk(served)).times = NEVER
+    options = TOUCH | {"locale": "fr-FR", "color_scheme": scheme}
+    async with opened(browser, served.links.windows[0], **options) as mia:
+        page = mia.page
+        await page.get_by_role("link", name="Signaler quelque chose").tap()
+        await page.get_by_role("link", name="J’ai vu quelque chose de grave").tap()
+        for _ in range(2):
+            await expect(page.get_by_role("heading", name="Personne ne peut lire les signalements")).to_be_in_viewport()
+            helpline, number = page.locator(".unread .line-links a").first, page.locator(".unread .call")
+            await expect(helpline).to_have_attribute("href", re.compile("^tel:"))
+            await expect(number).to_be_visible()
+            first = page.locator("form, .reference").first
+            box, below = await number.bounding_box(), await first.bounding_box()
+            assert box
+            assert below
+            assert box["y"] + box["height"] <= below["y"]
+            assert await accessibility_violations(page) == []
+            if not await page.locator(".reference").count():
+                await page.get_by_role("button", name="Envoyer le signalement").tap()
 
 
 async def test_danger_changes_what_is_said(browser: Browser, gallery: Gallery):  # noqa: F811
