@@ -235,9 +235,8 @@ def check(language_files: tuple[Path, ...], as_json: bool) -> None:
 
     def told() -> None:
         for one in found:
-            say(
-                f"{escape(one['file'])}: {one['language']}, {count(one['sequences'], 'sequence', 'sequences')}, well formed."
-            )
+            sequences = count(one["sequences"], "sequence", "sequences")
+            say(f"{escape(one['file'])}: {one['language']}, {sequences}, well formed.")
             if one["without"]:
                 say(f"  No phrase yet for: {', '.join(one['without'])}.")
 

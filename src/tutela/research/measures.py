@@ -45,7 +45,7 @@ class Counts:
     def f(self, beta: float = 1.0) -> float:
         """Return F-beta; below 1 it prizes precision."""
         weight = beta * beta
-        below = weight * self.recall + self.precision
+        below = weight * self.precision + self.recall
         return (1 + weight) * self.precision * self.recall / below if below else 0.0
 
 

@@ -17,7 +17,7 @@ from tutela.signals.conversation.spelling import END, TOKEN, ends, fold, reading
         ("ｓｅｃｒｅｔ", "secret"),
         ("𝐬𝐞𝐜𝐫𝐞𝐭", "secret"),
         ("ѕесrеt", "secret"),
-        ("s​e​c‌ret", "secret"),
+        ("s\u200be\u200bc\u200cret", "secret"),
         ("s̷e̶c̴r̵e̸t̷", "secret"),
         ("Straße", "strasse"),
         ("a\ud800b", "ab"),
