@@ -231,12 +231,12 @@ def check(language_files: tuple[Path, ...], as_json: bool) -> None:
         file = parse_language(files.read(path, limit=4 << 20).decode("utf-8", "replace"), source=path.name)
         lexicon = Lexicon([file])
         without = [signal for signal in stage_of() if signal not in file.signals]
-        found.append({"file": str(path), "language": file.language, "sequences": lexicon.size, "without": without})
+        found.append({"file": str(path), "language": file.language, "phrases": lexicon.phrases, "without": without})
 
     def told() -> None:
         for one in found:
-            sequences = count(one["sequences"], "sequence", "sequences")
-            say(f"{escape(one['file'])}: {one['language']}, {sequences}, well formed.")
+            phrases = count(one["phrases"], "phrase")
+            say(f"{escape(one['file'])}: {one['language']}, {phrases}, well formed.")
             if one["without"]:
                 say(f"  No phrase yet for: {', '.join(one['without'])}.")
 

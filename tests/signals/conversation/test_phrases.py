@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tutela.signals.conversation.errors import BadLanguageFile
-from tutela.signals.conversation.phrases import Gap, Phrases, variants
+from tutela.signals.conversation.phrases import Automaton, Part, parse, words_of
 from tutela.signals.conversation.spelling import fold, tokens
 from tutela.signals.conversation.vocabulary import Vocabulary
 
@@ -15,13 +18,12 @@ SETS = {"you": ["you", "u"], "parents": ["mum", "dad", "mum and dad"]}
 
 
 def finds(phrase: str, text: str, before: str = "") -> bool:
-    ways = [(0, way) for way in variants(phrase, SETS)]
-    known = {word for _, way in ways for step in way if not isinstance(step, Gap) for word in step}
-    vocabulary = Vocabulary(known, {})
-    matcher = Phrases(ways, vocabulary.ids)
+    parts = parse(phrase, SETS)
+    vocabulary = Vocabulary(words_of(parts), {})
+    automaton = Automaton([(0, parts)], vocabulary.ids)
     earlier = [ids for token in tokens(fold(before)) for ids in vocabulary.read(token)]
     words = [ids for token in tokens(fold(text)) for ids in vocabulary.read(token)]
-    return any(True for _ in matcher.find([*earlier, *words], start=len(earlier)))
+    return any(True for _ in automaton.find([*earlier, *words], start=len(earlier)))
 
 
 @pytest.mark.parametrize(
@@ -70,22 +72,58 @@ def test_a_phrase_may_run_over_two_messages_but_must_end_in_the_second() -> None
         ("tell <mums>", "<mums>"),
         ("tell (a|b", "cannot be read"),
         ("..", "no word"),
-        ("()", "no word"),
+        ("()", "empty"),
         ("(a|<parents> x)", "stands alone"),
-        ("[a] [b] [c] [d] [e] [f] [g] [h] [i]", "sequences"),
+        ("[ab] [bc]", "no word"),
+        ("[ab] ..", "no word"),
         ("?!", "no letter"),
     ],
 )
 def test_a_malformed_phrase_is_told_with_its_place(phrase: str, told: str) -> None:
     with pytest.raises(BadLanguageFile, match=told.replace("(", r"\(")) as error:
-        variants(phrase, SETS)
+        parse(phrase, SETS)
     assert phrase in error.value.message or told == "no letter"
 
 
 @given(st.text(alphabet="ab()[]|<>.*# ", max_size=30))
 def test_any_text_is_a_phrase_or_a_clear_error(phrase: str) -> None:
-    try:
-        found = variants(phrase, SETS)
-    except BadLanguageFile:
-        return
-    assert all(way and not isinstance(way[0], Gap) and not isinstance(way[-1], Gap) for way in found)
+    with contextlib.suppress(BadLanguageFile):
+        assert words_of(parse(phrase, SETS))
+
+
+PHRASE = st.lists(
+    st.sampled_from(["v1", "w1", "(v1|w1)", "[x1]", "..", "(v1 w1|y1)", "(v1 .. x1|y1)", "[..]"]),
+    min_size=1,
+    max_size=5,
+).map(" ".join)
+
+
+@given(st.lists(PHRASE, min_size=1, max_size=4), st.lists(st.sampled_from(["v1", "w1", "x1", "y1", "z1"]), max_size=9))
+def test_the_automaton_finds_what_a_regular_expression_finds(phrases: list[str], said: list[str]) -> None:
+    given_ones, patterns = [], []
+    for phrase in phrases:
+        try:
+            parts = parse(phrase, SETS)
+        except BadLanguageFile:
+            continue
+        given_ones.append((len(given_ones), parts))
+        patterns.append(re.compile("(?<!\\S)" + "".join(map(_expression, parts)) + "$"))
+    words = ("v1", "w1", "x1", "y1")
+    vocabulary = {word: number for number, word in enumerate(words)}
+    automaton = Automaton(given_ones, vocabulary)
+    ids = [(vocabulary[word],) if word in vocabulary else () for word in said]
+    found = {(one.owner, one.last) for one in automaton.find(ids)}
+    expected = {
+        (owner, place)
+        for place in range(len(said))
+        for owner, pattern in enumerate(patterns)
+        if pattern.search(" ".join(said[: place + 1]) + " ")
+    }
+    assert found == expected
+
+
+def _expression(part: Part) -> str:
+    inside = "|".join(
+        "".join(r"(?:\S+ ){0,3}" if word == ".." else word + " " for word in words) for words in part.choices
+    )
+    return f"(?:{inside}){'?' if part.optional else ''}"

@@ -14,7 +14,7 @@ from typing import Annotated, Final
 import msgspec
 
 from tutela.signals.conversation.errors import BadLanguageFile
-from tutela.signals.conversation.phrases import Gap, Phrases, Variant, variants
+from tutela.signals.conversation.phrases import Automaton, Part, parse, words_of
 from tutela.signals.conversation.spelling import ends, fold, tokens
 from tutela.signals.conversation.stages import stage_of
 from tutela.signals.conversation.vocabulary import Vocabulary
@@ -95,39 +95,41 @@ class Lexicon:
     def __init__(self, files: Sequence[LanguageFile]) -> None:
         """Compile `files`. Raises `BadLanguageFile` where a phrase or a name does not hold."""
         self.languages = tuple(file.language for file in files)
-        ways: list[tuple[int, Variant]] = []
+        phrases: list[tuple[int, tuple[Part, ...]]] = []
         self._owners: list[_Owner] = []
         spellings: dict[str, set[str]] = {}
         self._questions: set[str] = set()
         self._order = {signal: place for place, signal in enumerate(stage_of())}
         for file in files:
-            self._add(file, ways)
+            self._add(file, phrases)
             for written, meant in file.spelling.items():
                 spellings.setdefault(_one(written), set()).update(_one(word) for word in meant.split("|"))
             self._questions.update(map(_one, file.questions))
-        known = {word for _, way in ways for step in way if not isinstance(step, Gap) for word in step}
+        known = set().union(*(words_of(parts) for _, parts in phrases))
         self._vocabulary = Vocabulary(known, {written: frozenset(meant) for written, meant in spellings.items()})
-        self._phrases = Phrases(ways, self._vocabulary.ids)
-        self.size = len(ways)
+        self._automaton = Automaton(phrases, self._vocabulary.ids)
+        self.phrases = len(phrases)
 
-    def _add(self, file: LanguageFile, ways: list[tuple[int, Variant]]) -> None:
+    def _add(self, file: LanguageFile, into: list[tuple[int, tuple[Part, ...]]]) -> None:
         sets = {name: [one.strip() for one in words.split("|")] for name, words in file.sets.items()}
         unknown = [signal for signal in file.signals if signal not in stage_of()]
         if unknown:
             raise BadLanguageFile(f"{file.language}: there is no signal “{unknown[0]}” in stages.toml.")
 
         def take(kind: str, signal: str, phrases: Iterable[str]) -> None:
+            numbers: dict[bool, int] = {}
             for phrase in phrases:
                 try:
-                    found = variants(phrase, sets)
+                    parts = parse(phrase, sets)
                 except BadLanguageFile as error:
                     raise BadLanguageFile(f"{file.language}, {signal or kind}: {error.message}") from error
-                for way in found:
-                    words = sum(not isinstance(step, Gap) for step in way)
-                    if kind == "age" and sum(step == frozenset("#") for step in way) != 1:
-                        raise BadLanguageFile(f"{file.language}, ages: “{phrase}” needs one #.")
-                    self._owners.append(_Owner(kind, signal, file.language, words == 1))
-                    ways.append((len(self._owners) - 1, way))
+                if kind == "age" and sum(part.choices == (("#",),) for part in parts) != 1:
+                    raise BadLanguageFile(f"{file.language}, ages: “{phrase}” needs one #.")
+                short = _shortest(parts) == 1
+                if short not in numbers:
+                    numbers[short] = len(self._owners)
+                    self._owners.append(_Owner(kind, signal, file.language, short))
+                into.append((numbers[short], parts))
 
         for signal, given in file.signals.items():
             take("signal", signal, given.phrases)
@@ -148,8 +150,8 @@ class Lexicon:
         unless: set[str] = set()
         aged = False
         earlier = [ids for token in before for ids in self._vocabulary.read(token)]
-        for found in self._phrases.find([*earlier, *words], start=len(earlier)):
-            owner = self._owners[found.phrase]
+        for found in self._automaton.find([*earlier, *words], start=len(earlier)):
+            owner = self._owners[found.owner]
             if owner.kind == "signal":
                 if owner.short and languages is not None and owner.language not in languages:
                     continue
@@ -157,10 +159,10 @@ class Lexicon:
             elif owner.kind == "unless":
                 unless.add(owner.signal)
             elif owner.kind == "quoting":
-                quoted = found.first if quoted is None else min(quoted, found.first)
+                quoted = found.last if quoted is None else quoted
             else:
                 aged = True
-        kept = [s for s, last in signals.items() if s not in unless and (quoted is None or last < quoted)]
+        kept = [s for s, last in signals.items() if s not in unless and (quoted is None or last <= quoted)]
         return Reading(
             tuple(sorted(kept, key=self._order.__getitem__)),
             "?" in text or bool(raw and raw[0] in self._questions),
@@ -178,6 +180,14 @@ def _age(raw: Sequence[str]) -> int | None:
     """Return the first number that can be an age."""
     numbers = [int(token) for token in raw if _AGE.fullmatch(token)]
     return next((number for number in numbers if 8 <= number <= 80), None)
+
+
+def _shortest(parts: Sequence[Part]) -> int:
+    """Return the number of words with which a phrase can do."""
+    lengths = (
+        min(sum(word != ".." for word in words) for words in part.choices) for part in parts if not part.optional
+    )
+    return sum(lengths)
 
 
 def _one(word: str) -> str:

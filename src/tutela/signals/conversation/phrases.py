@@ -1,18 +1,18 @@
-"""The small pattern language of the language files, and a matcher that reads each word once.
+"""The small pattern language of the language files, and an automaton that finds all phrases in one pass.
 
 A phrase is words in order. `(a|b c)` is a choice, `[a]` may be missing, `<name>` is a set of words named in the same
-file, `word*` any word that begins so, `#` a number of one or two digits, `..` up to three words of any kind. They are
-compiled into sequences of word sets and found through their rarest word, so that the cost of a message grows with its
-length and hardly with the number of phrases.
+file, `word*` any word that begins so, `#` a number of one or two digits, `..` up to three words of any kind. They
+become one nondeterministic automaton over words, which is made deterministic while it reads and remembers what it met
+(lazily, as RE2 does: Cox, “Regular Expression Matching in the Wild”, 2010): a word costs one look-up, however many
+phrases there are, and memory is bounded.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import Final
 
 from tutela.signals.conversation.errors import BadLanguageFile
@@ -20,38 +20,40 @@ from tutela.signals.conversation.spelling import fold, readings, tokens
 
 #: Up to this many words may stand where a phrase has `..`.
 GAP: Final = 3
-_MOST_VARIANTS: Final = 400
 _PIECE: Final = re.compile(r"\.\.|\(([^()]*)\)|\[([^\[\]]*)\]|<([a-z_]+)>|([^\s()\[\]<>|]+)")
+#: Remembered steps of the deterministic automaton.
+_REMEMBERED: Final = 40_000
 
 Word = str
-"""A folded word, a beginning that ends in `*`, or `#`."""
+"""A folded word, a beginning that ends in `*`, `#`, or `..`."""
+Words = tuple[Word, ...]
 
 
 @dataclass(frozen=True)
-class Gap:
-    """Up to `GAP` words of any kind."""
+class Part:
+    """One place of a phrase: a choice of word sequences, which may be missing."""
+
+    choices: tuple[Words, ...]
+    optional: bool = False
 
 
-Step = frozenset[Word] | Gap
-Variant = tuple[Step, ...]
+def parse(phrase: str, sets: Mapping[str, Sequence[str]]) -> tuple[Part, ...]:
+    """Read one phrase. Raises `BadLanguageFile` where it is malformed or names an unknown set."""
+    parts: list[Part] = []
+    for piece in _pieces(phrase):
+        parts.extend(_parts(piece, sets, phrase))
+    if not any(_holds_word(part) for part in parts):
+        raise BadLanguageFile(f"“{phrase}” holds no word that must be there.")
+    return tuple(parts)
 
 
-def variants(phrase: str, sets: Mapping[str, Sequence[str]]) -> list[Variant]:
-    """Compile one phrase into the sequences of steps that it stands for.
+def _holds_word(part: Part) -> bool:
+    return not part.optional and all(any(word != ".." for word in words) for words in part.choices)
 
-    Raises `BadLanguageFile` where the phrase is malformed, names an unknown set, or stands for too many sequences.
-    """
-    parts = [_choices(piece, sets, phrase) for piece in _pieces(phrase)]
-    size = 1
-    for part in parts:
-        size *= len(part)
-    if size > _MOST_VARIANTS:
-        raise BadLanguageFile(f"“{phrase}” stands for {size} sequences; at most {_MOST_VARIANTS} are allowed.")
-    found = [_trimmed(tuple(step for steps in way for step in steps)) for way in product(*parts)]
-    kept = [way for way in dict.fromkeys(found) if any(not isinstance(step, Gap) for step in way)]
-    if not kept:
-        raise BadLanguageFile(f"“{phrase}” holds no word.")
-    return kept
+
+def words_of(parts: Iterable[Part]) -> set[Word]:
+    """Return every word in a phrase."""
+    return {word for part in parts for words in part.choices for word in words if word != ".."}
 
 
 def _pieces(phrase: str) -> Iterator[re.Match[str]]:
@@ -65,151 +67,162 @@ def _pieces(phrase: str) -> Iterator[re.Match[str]]:
         raise BadLanguageFile(f"“{phrase}” cannot be read at “{phrase[place:]}”.")
 
 
-def _choices(piece: re.Match[str], sets: Mapping[str, Sequence[str]], phrase: str) -> list[Variant]:
+def _parts(piece: re.Match[str], sets: Mapping[str, Sequence[str]], phrase: str) -> list[Part]:
     choice, optional, name, word = piece.groups()
     if piece[0] == "..":
-        return [(Gap(),)]
+        return [Part((("..",),))]
     if word is not None:
-        return [_sequence(word)]
-    if name is not None and name not in sets:
-        raise BadLanguageFile(f"“{phrase}” names the set <{name}>, which the file does not have.")
-    members = list(sets[name]) if name is not None else (choice if optional is None else optional).split("|")
-    if optional is not None or choice is not None:
-        members = [one for member in members for one in _named(member.strip(), sets, phrase)]
-    single = frozenset(step for member in members for step in _single(member))
-    several = [_sequence(member) for member in members if not _single(member)]
-    ways: list[Variant] = [*([(single,)] if single else []), *several]
-    if not ways:
+        return [Part((_words(word),))]
+    if name is not None:
+        members = list(_members(name, sets, phrase))
+    else:
+        inside = choice if optional is None else optional
+        members = [one for member in inside.split("|") for one in _named(member.strip(), sets, phrase)]
+    choices = tuple(dict.fromkeys(_words(member) for member in members if member))
+    if not choices:
         raise BadLanguageFile(f"“{phrase}” has an empty choice.")
-    return [*ways, ()] if optional is not None else ways
+    return [Part(choices, optional is not None)]
+
+
+def _members(name: str, sets: Mapping[str, Sequence[str]], phrase: str) -> Sequence[str]:
+    if name not in sets:
+        raise BadLanguageFile(f"“{phrase}” names the set <{name}>, which the file does not have.")
+    return sets[name]
 
 
 def _named(member: str, sets: Mapping[str, Sequence[str]], phrase: str) -> Sequence[str]:
     """Return the members of a set that is named alone inside a choice, or the member itself."""
     name = re.fullmatch(r"<([a-z_]+)>", member)
-    if name is None:
-        if "<" in member:
-            raise BadLanguageFile(f"“{phrase}”: inside a choice a set stands alone: (<parents>|him).")
-        return [member]
-    if name[1] not in sets:
-        raise BadLanguageFile(f"“{phrase}” names the set <{name[1]}>, which the file does not have.")
-    return sets[name[1]]
+    if name is not None:
+        return _members(name[1], sets, phrase)
+    if "<" in member:
+        raise BadLanguageFile(f"“{phrase}”: inside a choice a set stands alone: (<parents>|him).")
+    return [member]
 
 
-def _single(member: str) -> list[Word]:
-    steps = _sequence(member)
-    return [word for step in steps if not isinstance(step, Gap) for word in step] if len(steps) == 1 else []
-
-
-def _sequence(text: str) -> Variant:
-    steps: list[Step] = []
+def _words(text: str) -> Words:
+    found: list[Word] = []
     for word in text.split():
-        if word == "..":
-            steps.append(Gap())
-        elif word == "#":
-            steps.append(frozenset(["#"]))
-        else:
-            beginning = word.endswith("*")
-            folded = tokens(fold(word.removesuffix("*")))
-            if not folded:
-                raise BadLanguageFile(f"“{word}” holds no letter.")
-            steps.extend(frozenset([readings(token)[0]]) for token in folded[:-1])
-            steps.append(frozenset([readings(folded[-1])[0] + ("*" if beginning else "")]))
-    return tuple(steps)
-
-
-def _trimmed(way: Variant) -> Variant:
-    """Drop gaps at both ends, where they mean nothing, and gaps that follow a gap."""
-    kept: list[Step] = []
-    for step in way:
-        if isinstance(step, Gap) and (not kept or isinstance(kept[-1], Gap)):
+        if word in ("#", ".."):
+            found.append(word)
             continue
-        kept.append(step)
-    while kept and isinstance(kept[-1], Gap):
-        kept.pop()
-    return tuple(kept)
+        folded = tokens(fold(word.removesuffix("*")))
+        if not folded:
+            raise BadLanguageFile(f"“{text}” holds no letter.")
+        found.extend(readings(token)[0] for token in folded)
+        if word.endswith("*"):
+            found[-1] += "*"
+    return tuple(found)
 
 
 @dataclass(frozen=True)
 class Found:
-    """A phrase found: whose it is (an index into what the matcher was made from), and its last word's position."""
+    """A phrase that ends at a word: whose it is (as it was given to the automaton), and the word's place."""
 
-    phrase: int
-    first: int
+    owner: int
     last: int
 
 
-class Phrases:
+_Moves = tuple[tuple[frozenset[int] | None, int], ...]
+"""To which state on which words; `None` is any word."""
+
+
+class Automaton:
     """Finds many phrases at once in a sequence of words, each given as the ids that it may stand for."""
 
-    def __init__(self, ways: Sequence[tuple[int, Variant]], ids: Mapping[Word, int]) -> None:
-        """Index `ways`, pairs of an owner's number and a sequence; `ids` numbers every word in them."""
-        self._owners = [owner for owner, _ in ways]
-        self._steps: list[list[frozenset[int] | None]] = [
-            [None if isinstance(step, Gap) else frozenset(ids[word] for word in step) for step in way]
-            for _, way in ways
-        ]
-        often = Counter(word for steps in self._steps for step in steps if step for word in step)
-        self._index: dict[int, list[tuple[int, int]]] = defaultdict(list)
-        for number, steps in enumerate(self._steps):
-            costs = [(sum(often[word] for word in step), place) for place, step in enumerate(steps) if step]
-            _, anchor = min(costs)
-            for word in steps[anchor] or ():
-                self._index[word].append((number, anchor))
+    def __init__(self, phrases: Iterable[tuple[int, Sequence[Part]]], ids: Mapping[Word, int]) -> None:
+        """Build from pairs of an owner's number and a phrase; `ids` numbers every word in them."""
+        self._ids = ids
+        self._moves: list[_Moves] = []
+        self._owner: list[int | None] = []
+        self._numbers: dict[tuple[_Moves, int | None], int] = {}
+        self._begin: dict[int, list[int]] = defaultdict(list)
+        for owner, parts in phrases:
+            self._add(owner, parts)
+        self._numbers.clear()
+        self._forget()
 
-    def find(self, words: Sequence[Iterable[int]], start: int = 0) -> Iterator[Found]:
+    def __len__(self) -> int:
+        return len(self._moves)
+
+    def _add(self, owner: int, parts: Sequence[Part]) -> None:
+        state = self._state((), owner)
+        for part in reversed(parts):
+            state = self._before(part, state)
+        for words, target in self._moves[state]:
+            for word in words or ():
+                if target not in self._begin[word]:
+                    self._begin[word].append(target)
+
+    def _before(self, part: Part, after: int) -> int:
+        targets: dict[int, set[int]] = defaultdict(set)
+        moves: list[tuple[frozenset[int] | None, int]] = []
+        for words in part.choices:
+            target = after
+            for word in reversed(words[1:]):
+                target = self._gap(target) if word == ".." else self._one(word, target)
+            if words[0] == "..":
+                moves.extend(self._moves[self._gap(target)])
+            else:
+                targets[target].add(self._ids[words[0]])
+        moves.extend((frozenset(words), target) for target, words in targets.items())
+        through = part.optional or ("..",) in part.choices
+        if part.optional:
+            moves.extend(self._moves[after])
+        return self._state(tuple(dict.fromkeys(moves)), self._owner[after] if through else None)
+
+    def _one(self, word: Word, after: int) -> int:
+        return self._state(((frozenset((self._ids[word],)), after),), None)
+
+    def _gap(self, after: int) -> int:
+        state = after
+        for _ in range(GAP):
+            state = self._state((*self._moves[after], (None, state)), self._owner[after])
+        return state
+
+    def _state(self, moves: _Moves, owner: int | None) -> int:
+        """Return the state with these moves; equal ones are one."""
+        number = self._numbers.get((moves, owner))
+        if number is None:
+            number = self._numbers[moves, owner] = len(self._moves)
+            self._moves.append(moves)
+            self._owner.append(owner)
+        return number
+
+    def find(self, words: Sequence[tuple[int, ...]], start: int = 0) -> Iterator[Found]:
         """Yield what is found in `words` and ends at `start` or later."""
-        sets = [frozenset(word) for word in words]
-        index = self._index
-        for place, ids in enumerate(sets):
-            for word in ids:
-                for number, anchor in index.get(word, ()):
-                    steps = self._steps[number]
-                    last = _forward(steps, anchor, sets, place)
-                    if last < start:
-                        continue
-                    first = _backward(steps, anchor, sets, place)
-                    if first >= 0:
-                        yield Found(self._owners[number], first, last)
+        state = 0
+        for place, ids in enumerate(words):
+            after = self._steps.get((state, ids))
+            state = self._step(state, ids) if after is None else after
+            if place >= start:
+                for owner in self._accepts[state]:
+                    yield Found(owner, place)
 
+    def _forget(self) -> None:
+        self._sets: list[frozenset[int]] = [frozenset()]
+        self._set_numbers: dict[frozenset[int], int] = {frozenset(): 0}
+        self._accepts: list[tuple[int, ...]] = [()]
+        self._steps: dict[tuple[int, tuple[int, ...]], int] = {}
 
-def _forward(steps: Sequence[frozenset[int] | None], step: int, words: Sequence[frozenset[int]], place: int) -> int:
-    """Return the place of the last word when `steps[step]` stands at `place`, or -1."""
-    while step + 1 < len(steps):
-        step += 1
-        wanted = steps[step]
-        if wanted is None:
-            for skipped in range(GAP + 1):
-                after = place + 1 + skipped
-                if after >= len(words):
-                    return -1
-                if not words[after].isdisjoint(steps[step + 1] or ()):
-                    last = _forward(steps, step + 1, words, after)
-                    if last >= 0:
-                        return last
-            return -1
-        place += 1
-        if place >= len(words) or words[place].isdisjoint(wanted):
-            return -1
-    return place
+    def _step(self, state: int, ids: tuple[int, ...]) -> int:
+        if len(self._steps) >= _REMEMBERED:
+            here = self._sets[state]
+            self._forget()
+            state = self._number(here)
+        found = {target for word in ids for target in self._begin.get(word, ())}
+        for one in self._sets[state]:
+            for words, target in self._moves[one]:
+                if words is None or not words.isdisjoint(ids):
+                    found.add(target)
+        after = self._steps[state, ids] = self._number(frozenset(found))
+        return after
 
-
-def _backward(steps: Sequence[frozenset[int] | None], step: int, words: Sequence[frozenset[int]], place: int) -> int:
-    """Return the place of the first word when `steps[step]` stands at `place`, or -1."""
-    while step > 0:
-        step -= 1
-        wanted = steps[step]
-        if wanted is None:
-            for skipped in range(GAP + 1):
-                before = place - 1 - skipped
-                if before < 0:
-                    return -1
-                if not words[before].isdisjoint(steps[step - 1] or ()):
-                    first = _backward(steps, step - 1, words, before)
-                    if first >= 0:
-                        return first
-            return -1
-        place -= 1
-        if place < 0 or words[place].isdisjoint(wanted):
-            return -1
-    return place
+    def _number(self, states: frozenset[int]) -> int:
+        number = self._set_numbers.get(states)
+        if number is None:
+            number = self._set_numbers[states] = len(self._sets)
+            self._sets.append(states)
+            owners = {owner for one in states if (owner := self._owner[one]) is not None}
+            self._accepts.append(tuple(sorted(owners)))
+        return number
