@@ -23,7 +23,8 @@ def finds(phrase: str, text: str, before: str = "") -> bool:
     automaton = Automaton([(0, parts)], vocabulary.ids)
     earlier = [ids for token in tokens(fold(before)) for ids in vocabulary.read(token)]
     words = [ids for token in tokens(fold(text)) for ids in vocabulary.read(token)]
-    return any(True for _ in automaton.find([*earlier, *words], start=len(earlier)))
+    edge = [automaton.edge] if automaton.edge else []
+    return any(True for _ in automaton.find([*earlier, *edge, *words, *edge], start=len(earlier) + len(edge)))
 
 
 @pytest.mark.parametrize(
@@ -40,6 +41,10 @@ def finds(phrase: str, text: str, before: str = "") -> bool:
         ("(<parents>|him) knows", "mum and dad knows"),
         ("🤫", "ok 🤫"),
         ("ab .. bc .. cd", "ab xx bc xx xx cd"),
+        ("^ alone ^", "Alone?"),
+        ("are <you> ^", "how are u"),
+        ("(^|ok) bye", "bye now"),
+        ("(^|ok) bye", "well ok bye"),
     ],
 )
 def test_a_phrase_is_found(phrase: str, text: str) -> None:
@@ -55,6 +60,9 @@ def test_a_phrase_is_found(phrase: str, text: str) -> None:
         ("secret*", "secre"),
         ("im #", "im 1300"),
         ("a b", "b a"),
+        ("^ alone ^", "let me alone"),
+        ("^ alone ^", "alone at last"),
+        ("ab .. ^ bc", "ab bc"),
     ],
 )
 def test_other_words_are_not(phrase: str, text: str) -> None:
@@ -64,6 +72,13 @@ def test_other_words_are_not(phrase: str, text: str) -> None:
 def test_a_phrase_may_run_over_two_messages_but_must_end_in_the_second() -> None:
     assert finds("how old are <you>", "are you", before="how old")
     assert not finds("how old are <you>", "ok", before="how old are you")
+
+
+def test_the_edge_of_a_message_is_between_two_of_them_and_in_no_phrase_s_way() -> None:
+    assert finds("how .. are <you> ^", "are you", before="how old")
+    assert finds("^ alone ^", "alone", before="are you")
+    assert not finds("alone ^", "ok", before="are you alone")
+    assert not finds("^ alone ^", "alone with you", before="hi")
 
 
 @pytest.mark.parametrize(
@@ -76,6 +91,7 @@ def test_a_phrase_may_run_over_two_messages_but_must_end_in_the_second() -> None
         ("(a|<parents> x)", "stands alone"),
         ("[ab] [bc]", "no word"),
         ("[ab] ..", "no word"),
+        ("^ ^", "no word"),
         ("?!", "no letter"),
     ],
 )

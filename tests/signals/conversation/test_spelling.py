@@ -34,6 +34,8 @@ def test_disguises_of_letters_fold_away(typed: str, folded: str) -> None:
         ("s.e.c.r.e.t!", ["secret"]),
         ("i c u", ["i", "c", "u"]),
         ("ok 🤫 ?", ["ok", "🤫"]),
+        ("14f, 13yo", ["14", "f", "13", "yo"]),
+        ("200m 2for1", ["200m", "2for1"]),
         ("", []),
     ],
 )

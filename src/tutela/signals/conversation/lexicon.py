@@ -14,7 +14,7 @@ from typing import Annotated, Final
 import msgspec
 
 from tutela.signals.conversation.errors import BadLanguageFile
-from tutela.signals.conversation.phrases import Automaton, Part, parse, words_of
+from tutela.signals.conversation.phrases import Automaton, Part, length, parse, words_of
 from tutela.signals.conversation.spelling import ends, fold, tokens
 from tutela.signals.conversation.stages import stage_of
 from tutela.signals.conversation.vocabulary import Vocabulary
@@ -150,7 +150,9 @@ class Lexicon:
         unless: set[str] = set()
         aged = False
         earlier = [ids for token in before for ids in self._vocabulary.read(token)]
-        for found in self._automaton.find([*earlier, *words], start=len(earlier)):
+        edge = [self._automaton.edge] if self._automaton.edge else []
+        line = [*earlier, *edge, *words, *edge]
+        for found in self._automaton.find(line, start=len(earlier) + len(edge)):
             owner = self._owners[found.owner]
             if owner.kind == "signal":
                 if owner.short and languages is not None and owner.language not in languages:
@@ -184,9 +186,7 @@ def _age(raw: Sequence[str]) -> int | None:
 
 def _shortest(parts: Sequence[Part]) -> int:
     """Return the number of words with which a phrase can do."""
-    lengths = (
-        min(sum(word != ".." for word in words) for words in part.choices) for part in parts if not part.optional
-    )
+    lengths = (min(length(words) for words in part.choices) for part in parts if not part.optional)
     return sum(lengths)
 
 

@@ -1,7 +1,8 @@
 """The small pattern language of the language files, and an automaton that finds all phrases in one pass.
 
 A phrase is words in order. `(a|b c)` is a choice, `[a]` may be missing, `<name>` is a set of words named in the same
-file, `word*` any word that begins so, `#` a number of one or two digits, `..` up to three words of any kind. They
+file, `word*` any word that begins so, `#` a number of one or two digits, `..` up to three words of any kind, `^` the
+edge of a message, for what is telling only where nothing stands before it or after it (`^ alone ^`). They
 become one nondeterministic automaton over words, which is made deterministic while it reads and remembers what it met
 (lazily, as RE2 does: Cox, “Regular Expression Matching in the Wild”, 2010): a word costs one look-up, however many
 phrases there are, and memory is bounded.
@@ -20,12 +21,14 @@ from tutela.signals.conversation.spelling import fold, readings, tokens
 
 #: Up to this many words may stand where a phrase has `..`.
 GAP: Final = 3
+#: Where a message begins or ends: no word, and in the way of no phrase that runs over two messages.
+EDGE: Final = "^"
 _PIECE: Final = re.compile(r"\.\.|\(([^()]*)\)|\[([^\[\]]*)\]|<([a-z_]+)>|([^\s()\[\]<>|]+)")
 #: Remembered steps of the deterministic automaton.
 _REMEMBERED: Final = 40_000
 
 Word = str
-"""A folded word, a beginning that ends in `*`, `#`, or `..`."""
+"""A folded word, a beginning that ends in `*`, `#`, `^` or `..`."""
 Words = tuple[Word, ...]
 
 
@@ -48,7 +51,12 @@ def parse(phrase: str, sets: Mapping[str, Sequence[str]]) -> tuple[Part, ...]:
 
 
 def _holds_word(part: Part) -> bool:
-    return not part.optional and all(any(word != ".." for word in words) for words in part.choices)
+    return not part.optional and all(length(words) > 0 for words in part.choices)
+
+
+def length(words: Words) -> int:
+    """Return how many words must be typed for `words`."""
+    return sum(word not in ("..", EDGE) for word in words)
 
 
 def words_of(parts: Iterable[Part]) -> set[Word]:
@@ -103,7 +111,7 @@ def _named(member: str, sets: Mapping[str, Sequence[str]], phrase: str) -> Seque
 def _words(text: str) -> Words:
     found: list[Word] = []
     for word in text.split():
-        if word in ("#", ".."):
+        if word in ("#", "..", EDGE):
             found.append(word)
             continue
         folded = tokens(fold(word.removesuffix("*")))
@@ -133,6 +141,9 @@ class Automaton:
     def __init__(self, phrases: Iterable[tuple[int, Sequence[Part]]], ids: Mapping[Word, int]) -> None:
         """Build from pairs of an owner's number and a phrase; `ids` numbers every word in them."""
         self._ids = ids
+        edge = ids.get(EDGE)
+        self.edge: tuple[int, ...] = () if edge is None else (edge,)
+        """What `find` is given for the edge of a message; `()` where no phrase has one."""
         self._moves: list[_Moves] = []
         self._owner: list[int | None] = []
         self._numbers: dict[tuple[_Moves, int | None], int] = {}
@@ -211,9 +222,12 @@ class Automaton:
             self._forget()
             state = self._number(here)
         found = {target for word in ids for target in self._begin.get(word, ())}
+        at_edge = bool(ids) and ids == self.edge
+        if at_edge:
+            found.update(one for one in self._sets[state] if self._owner[one] is None)
         for one in self._sets[state]:
             for words, target in self._moves[one]:
-                if words is None or not words.isdisjoint(ids):
+                if (words is None and not at_edge) or (words is not None and not words.isdisjoint(ids)):
                     found.add(target)
         after = self._steps[state, ids] = self._number(frozenset(found))
         return after

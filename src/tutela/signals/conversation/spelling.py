@@ -24,7 +24,8 @@ _HOMOGLYPHS: Final = str.maketrans(
     "aeopcyxijsbhkmtdqwhaopvtikuxenbylilagi",
 )
 _APOSTROPHES: Final = str.maketrans({"’": "'", "ʼ": "'", "`": "'", "´": "'", "‘": "'", "′": "'"})
-_TOKEN: Final = re.compile(r"[\w@$!'|]+|[\u2600-\u27bf\U0001f300-\U0001faff]")
+#: An age and what is glued to it (`14f`, `13yo`) are two tokens.
+_TOKEN: Final = re.compile(r"\b\d{2}(?=(?:[mf]|yo|yrs?|ans?|j|jr)\b)|[\w@$!'|]+|[\u2600-\u27bf\U0001f300-\U0001faff]")
 _LEET: Final = {
     "0": "o", "1": "il", "3": "e", "4": "a", "5": "s", "6": "g", "7": "t", "8": "b", "9": "g",
     "@": "a", "$": "s", "!": "i", "|": "li",
