@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from tutela.device import cover
 from tutela.device.client import IS_IT_ONE, ProviderClient, SignInCallback
 from tutela.device.clock import Clock, steady
+from tutela.device.conversation.settings import Limits, Settings, limits_of
 from tutela.device.decoder import Decoder
 from tutela.device.epochs import Epoch, EpochStore
 from tutela.device.errors import (
@@ -161,6 +162,10 @@ class Guard:
     def epoch(self) -> Epoch | None:
         """The epoch that this device has accepted."""
         return self._epoch
+
+    def conversation_limits(self, settings: Settings) -> Limits:
+        """Return what the accepted epoch's policy says of the conversation guard, for an account with such settings."""
+        return limits_of(self._epoch.manifest.policy if self._epoch else None, settings)
 
     async def update(self) -> None:
         """Fetch the latest epoch, verify it, and use it from now on.

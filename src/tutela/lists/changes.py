@@ -75,8 +75,8 @@ def _published(previous: Manifest, manifest: Manifest) -> Iterator[str]:
 
 def _differences(before: object, after: object, path: str = "") -> Iterator[str]:
     if isinstance(before, dict) and isinstance(after, dict):
-        for key in after:
-            yield from _differences(before.get(key), after[key], f"{path}.{key}" if path else str(key))
+        for key in (*after, *(key for key in before if key not in after)):
+            yield from _differences(before.get(key), after.get(key), f"{path}.{key}" if path else str(key))
     elif before != after:
         yield f"{path + ' ' if path else ''}from {before} to {after}"
 

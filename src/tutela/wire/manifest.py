@@ -36,6 +36,42 @@ class Actions(Document, frozen=True):
     incoming: Action
 
 
+class Heard(enum.StrEnum):
+    """How the conversation guard speaks, quietest first: a quiet line, a card with reasons, a warning with help."""
+
+    TIP = "tip"
+    NUDGE = "nudge"
+    WARNING = "warning"
+
+
+class ChildGroup(enum.StrEnum):
+    """The age group that a child's account has on its own device. No account's group is ever sent."""
+
+    CHILD = "child"
+    TEEN = "teen"
+
+
+class ConversationRule(Document, frozen=True):
+    """What the conversation guard does on the devices of one age group in one jurisdiction."""
+
+    group: ChildGroup
+    jurisdiction: Jurisdiction | None
+    """`None`: wherever no other rule for this group names the jurisdiction."""
+    at_first: Heard
+    """The lowest level that is shown until the user chooses."""
+    at_most: Heard
+    """The quietest that the user may choose: from this level on, it is always shown."""
+    may_switch_off: bool
+
+    def __post_init__(self) -> None:
+        """Refuse a rule under which the guard is quieter from the start than it may be made."""
+        if tuple(Heard).index(self.at_first) > tuple(Heard).index(self.at_most):
+            raise ValueError(f"at_first is {self.at_first}, which is quieter than at_most, {self.at_most}")
+
+
+ConversationRules = Annotated[tuple[ConversationRule, ...], msgspec.Meta(min_length=1, max_length=512)]
+
+
 class Policy(Document, frozen=True):
     """The provider's published policy. Guard does what it says, also when the provider cannot be reached."""
 
@@ -50,6 +86,17 @@ class Policy(Document, frozen=True):
     """Checks of nothing, at random times, that hide which checks belong to pictures."""
     checks_per_hour: Small
     """The rate limit of one account; it also slows somebody who edits a picture until it passes."""
+    conversations: ConversationRules | msgspec.UnsetType = msgspec.UNSET
+    """For the conversation guard of children's accounts, in order of group and jurisdiction; absent, devices go by
+    their careful defaults. An absent part is not encoded, so that policies from before this part stay what they were.
+    """
+
+    def __post_init__(self) -> None:
+        """Refuse two rules for one group and jurisdiction, and rules in another order than theirs."""
+        if self.conversations is not msgspec.UNSET:
+            places = [(rule.group.value, rule.jurisdiction or "") for rule in self.conversations]
+            if places != sorted(set(places)):
+                raise ValueError("the rules for conversations are not in order of group and jurisdiction, each once")
 
 
 class Agreement(Document, frozen=True):

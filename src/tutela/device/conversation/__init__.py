@@ -3,7 +3,7 @@
 from tutela.device.conversation.advice import Advice, Choice, Focus, trusted_message
 from tutela.device.conversation.brake import Pause
 from tutela.device.conversation.guard import ConversationGuard, shipped_reader
-from tutela.device.conversation.settings import AgeGroup, Limits, Settings
+from tutela.device.conversation.settings import AgeGroup, Limits, Settings, limits_of
 
 __all__ = [
     "Advice",
@@ -14,6 +14,7 @@ __all__ = [
     "Limits",
     "Pause",
     "Settings",
+    "limits_of",
     "shipped_reader",
     "trusted_message",
 ]

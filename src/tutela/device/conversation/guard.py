@@ -12,7 +12,7 @@ import msgspec
 
 from tutela.device.conversation.advice import Advice, advise
 from tutela.device.conversation.brake import Openings, Pause, brake, sent
-from tutela.device.conversation.settings import CAREFUL, AgeGroup, Limits, Settings, lowest_shown
+from tutela.device.conversation.settings import CAREFUL, Limits, Settings, allowed_to, lowest_shown
 from tutela.device.errors import DamagedProfile
 from tutela.device.profile import Profile
 from tutela.signals.conversation.conversation import Conversation, Reader
@@ -57,7 +57,8 @@ def shipped_reader() -> Reader:
 class ConversationGuard:
     """Reads the messages of one profile's conversations.
 
-    `limits` gives what the provider's verified policy says for an age group; before any policy, careful defaults.
+    `limits` gives what the provider's verified policy says for an account with such settings; before any policy,
+    careful defaults.
     Nothing here sends anything: there is no network in this room.
     """
 
@@ -66,7 +67,7 @@ class ConversationGuard:
         profile: Profile,
         *,
         reader: Reader | None = None,
-        limits: Callable[[AgeGroup], Limits] = lambda _: CAREFUL,
+        limits: Callable[[Settings], Limits] = lambda _: CAREFUL,
     ) -> None:
         self._profile = profile
         self._loaded = reader
@@ -89,7 +90,11 @@ class ConversationGuard:
     @property
     def lowest(self) -> Level | None:
         """The lowest level that is shown, or `None` where the guard is off."""
-        return lowest_shown(self._settings, self._limits(self._settings.group))
+        return lowest_shown(self._settings, self._limits(self._settings))
+
+    def allowed(self, settings: Settings) -> Limits:
+        """Return what somebody with such settings may choose: for a page on which they do."""
+        return allowed_to(settings, self._limits(settings))
 
     def received(self, room: str, person: str, message: Message) -> Advice | None:
         """Read a message of `person`; return what to tell the user, if anything. Never raises for what it holds."""

@@ -11,6 +11,7 @@ import enum
 import msgspec
 
 from tutela.signals.conversation.decision import Level
+from tutela.wire.manifest import Policy
 
 
 class AgeGroup(enum.StrEnum):
@@ -50,11 +51,29 @@ class Settings(msgspec.Struct, frozen=True):
     lowest: Level | None = None
     speaks_for_sender: bool = True
     """Whether the brake on the user's own messages is on; it can always be switched off by an adult."""
+    jurisdiction: str | None = None
+    """The country by whose rules a child's account goes (ISO 3166-1), set on the device like the group, never sent."""
+
+
+def limits_of(policy: Policy | None, settings: Settings) -> Limits:
+    """Return what a verified policy says for this account; careful defaults where it says nothing, or there is none."""
+    if policy is None or policy.conversations is msgspec.UNSET:
+        return CAREFUL
+    rules = {rule.jurisdiction: rule for rule in policy.conversations if rule.group.value == settings.group.value}
+    rule = rules.get(settings.jurisdiction) or rules.get(None)
+    if rule is None:
+        return CAREFUL
+    return Limits(Level[rule.at_first.name], Level[rule.at_most.name], rule.may_switch_off)
+
+
+def allowed_to(settings: Settings, limits: Limits) -> Limits:
+    """Return what this account's user may choose: an adult everything, a child what the policy says."""
+    return ADULTS if settings.group is AgeGroup.ADULT else limits
 
 
 def lowest_shown(settings: Settings, limits: Limits) -> Level | None:
     """Return the lowest level that is shown, or `None` where the guard is off."""
-    allowed = ADULTS if settings.group is AgeGroup.ADULT else limits
+    allowed = allowed_to(settings, limits)
     chosen = settings.lowest if settings.lowest is not None else allowed.at_first
     if chosen is Level.QUIET:
         return None if allowed.may_switch_off else allowed.at_most
