@@ -10,8 +10,9 @@ import pytest
 
 from chat.conftest import Running, until
 from chat.pair import ROOM, pair
-from tutela.chat import Observations, serve
+from tutela.chat import Observations, Window, serve
 from tutela.chat import app as app_module
+from tutela.integrations.matrix.timeline import TextMessage
 
 
 async def test_only_this_machine_can_connect(served: Running):
@@ -91,3 +92,20 @@ async def test_a_client_that_breaks_leaves_the_page_up(served: Running, caplog: 
     served.pair.mia.happen("not an event")
     await until(lambda: "no longer receives" in caplog.text)
     assert (await served.mia.get("")).status_code == 200
+
+
+async def test_two_windows_of_one_client_share_its_events_and_one_may_stand_apart():
+    both = pair()
+    other = Window(both.mia, "!other:example.org", other="Sam")
+    async with serve([both.mias, both.leos], Observations(), apart=[other]) as links:
+        assert len(links.windows) == 3
+        await both.leo.send_text(ROOM, "hello")
+        both.mia.happen(TextMessage(**both.leo._head() | {"room_id": other.room_id, "own": False}, text="psst"))
+        await until(lambda: len(other.events) == 1 and len(both.mias.events) == 1)
+        async with httpx.AsyncClient(trust_env=False) as client:
+            pages = [(await client.get(link)).text for link in links.windows]
+            sides = (await client.get(links.side_by_side)).text
+    assert ["hello" in page for page in pages] == [True, True, False]
+    assert ["psst" in page for page in pages] == [False, False, True]
+    assert other.path not in sides
+    assert both.mias.path in sides

@@ -104,7 +104,7 @@ async def test_killed_it_takes_the_homeserver_with_it(tmp_path: Path):
             await asyncio.sleep(0.1)
 
 
-async def test_kept_open_it_serves_both_windows_until_it_is_stopped(tmp_path: Path):
+async def test_kept_open_it_serves_the_windows_until_it_is_stopped(tmp_path: Path):
     async with started(tmp_path, "--keep") as process:
         assert process.stdout is not None
         text = ""
@@ -112,18 +112,22 @@ async def test_kept_open_it_serves_both_windows_until_it_is_stopped(tmp_path: Pa
             while "Ctrl-C" not in text:
                 text += (await process.stdout.readline()).decode()
         links = re.findall(r"http://127\.0\.0\.1:\d+/[sw]/\S+", text)
-        assert len(links) == 3
+        assert len(links) == 4
         async with httpx.AsyncClient(trust_env=False) as http:
             pages = [await http.get(link) for link in links]
-        assert [page.status_code for page in pages] == [200, 200, 200]
+        assert [page.status_code for page in pages] == [200, 200, 200, 200]
         assert "blinded batch" in pages[0].text
         assert "a report that somebody chose to make" in pages[0].text
         assert "school trip" in pages[1].text
+        assert "Mia’s phone" in pages[0].text
+        assert pages[0].text.count("<iframe") == 2  # what Sam sent is shown apart
+        assert "This picture is hidden" in pages[3].text
+        assert "school trip" not in pages[3].text
         invitations = re.findall(r"http://localhost:\d+/invitation/\S+", text)
-        assert len(set(invitations)) == 2
+        assert len(set(invitations)) == 4
         async with httpx.AsyncClient(trust_env=False) as http:
             welcomes = [await http.get(link) for link in invitations]
-        assert [page.status_code for page in welcomes] == [200, 200]
+        assert [page.status_code for page in welcomes] == [200] * 4
         folder = re.search(r"pictures to send, some of them listed:\s+(\S+)", text)
         assert folder is not None
         pictures = Path(folder[1])

@@ -30,7 +30,7 @@ from tutela.chat.observer import Observer
 from tutela.chat.pages import Pages
 from tutela.chat.reader import page, tongue_and_region, tongue_of
 from tutela.chat.report_routes import report_routes
-from tutela.chat.window import TOO_LARGE, Window
+from tutela.chat.window import TOO_LARGE, Window, follow
 from tutela.language import N_
 from tutela.signals.image import PictureError, sniff
 
@@ -52,6 +52,7 @@ def create_app(
     windows: Sequence[Window],
     observer: Observer | None = None,
     *,
+    apart: Sequence[Window] = (),
     authority: str,
     side_path: str | None = None,
     closing: asyncio.Event | None = None,
@@ -63,6 +64,7 @@ def create_app(
     Args:
         windows: those to serve; the application reads their clients' events.
         observer: where the lines of the side-by-side page come from.
+        apart: more windows to serve, which the side-by-side page leaves out.
         authority: the `host:port` at which the page is reached. Any other is refused.
         side_path: the secret path of the page with all windows and the observer's pane; `None` for no such page.
         closing: when it is set, all streams end, so that a server can stop.
@@ -70,7 +72,7 @@ def create_app(
         zone: the readers' time zone; `None` stands for this machine's.
     """
     pages = Pages(clock=clock, zone=zone)
-    routes = _Routes(windows, observer, closing or asyncio.Event(), pages)
+    routes = _Routes(windows, apart, observer, closing or asyncio.Event(), pages)
     window = "/w/{token}"
     paths = [
         Route(f"{window}/", routes.conversation),
@@ -101,11 +103,16 @@ def create_app(
 
 class _Routes:
     def __init__(
-        self, windows: Sequence[Window], observer: Observer | None, closing: asyncio.Event, pages: Pages
+        self,
+        windows: Sequence[Window],
+        apart: Sequence[Window],
+        observer: Observer | None,
+        closing: asyncio.Event,
+        pages: Pages,
     ) -> None:
         self._windows = tuple(windows)
         # Looked up by digest, so that the time it takes tells nothing about the token.
-        self._by_token = {_digest(window.token): window for window in windows}
+        self._by_token = {_digest(window.token): window for window in (*windows, *apart)}
         self._observer = observer
         self._closing = closing
         self._pages = pages
@@ -113,7 +120,10 @@ class _Routes:
 
     @contextlib.asynccontextmanager
     async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
-        following = [asyncio.create_task(_follow(window)) for window in self._windows]
+        by_client: dict[int, list[Window]] = {}
+        for window in self._by_token.values():
+            by_client.setdefault(id(window.client), []).append(window)
+        following = [asyncio.create_task(_follow(windows)) for windows in by_client.values()]
         try:
             yield
         finally:
@@ -231,11 +241,11 @@ class _Routes:
         return response
 
 
-async def _follow(window: Window) -> None:
+async def _follow(windows: Sequence[Window]) -> None:
     try:
-        await window.follow()
+        await follow(windows)
     except Exception:
-        log.exception("%s no longer receives anything", window.client.user_id)
+        log.exception("%s no longer receives anything", windows[0].client.user_id)
 
 
 async def _events(changes: AsyncIterator[None], closing: asyncio.Event) -> AsyncIterator[str]:

@@ -25,9 +25,9 @@ class Links:
     """The secret addresses of a running page."""
 
     windows: tuple[str, ...]
-    """One for each window, in their order."""
+    """One for each window, in their order; those apart last."""
     side_by_side: str
-    """All windows, and what others saw."""
+    """The windows that are not apart, and what others saw."""
 
 
 class _Quiet(H11Protocol):
@@ -54,8 +54,10 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def serve(windows: Sequence[Window], observer: Observer | None = None, *, port: int = 0) -> AsyncIterator[Links]:
-    """Serve `windows` while the context is open; yield their links.
+async def serve(
+    windows: Sequence[Window], observer: Observer | None = None, *, apart: Sequence[Window] = (), port: int = 0
+) -> AsyncIterator[Links]:
+    """Serve `windows` while the context is open, and those `apart`, which no other page shows; yield their links.
 
     Listens on 127.0.0.1 only, on `port` or a free one. Open streams end with the context.
 
@@ -69,7 +71,7 @@ async def serve(windows: Sequence[Window], observer: Observer | None = None, *, 
         listener.listen(64)
         authority = f"{_LOOPBACK}:{listener.getsockname()[1]}"
         side_path, closing = f"/s/{secrets.token_urlsafe(24)}/", asyncio.Event()
-        app = create_app(windows, observer, authority=authority, side_path=side_path, closing=closing)
+        app = create_app(windows, observer, apart=apart, authority=authority, side_path=side_path, closing=closing)
         config = uvicorn.Config(
             app, http=_Quiet, ws="none", lifespan="on", log_config=None, server_header=False, proxy_headers=False
         )
@@ -78,7 +80,7 @@ async def serve(windows: Sequence[Window], observer: Observer | None = None, *, 
         try:
             await server.up.wait()
             yield Links(
-                windows=tuple(f"http://{authority}{window.path}" for window in windows),
+                windows=tuple(f"http://{authority}{window.path}" for window in (*windows, *apart)),
                 side_by_side=f"http://{authority}{side_path}",
             )
         finally:

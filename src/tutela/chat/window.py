@@ -87,7 +87,7 @@ class Window:
         """Open a window of `client` on `room_id`.
 
         Args:
-            client: the guarded client; from now on this window reads its events.
+            client: the guarded client. A window takes in what it is given of the client's events; see `follow`.
             room_id: the room that is shown.
             other: what the person on the other side is called.
             name: what this person is called; by default after the account.
@@ -117,11 +117,6 @@ class Window:
     def events(self) -> Sequence[TimelineEvent]:
         """What happened in the room, in the order in which it arrived."""
         return tuple(self._events.values())
-
-    async def follow(self) -> None:
-        """Take in the client's events until they end."""
-        async for event in self.client.events:
-            self.take(event)
 
     def take(self, event: TimelineEvent) -> None:
         """Take in one event. One with the id of an earlier one takes its place only if that waited for its key."""
@@ -257,3 +252,10 @@ class Window:
             PictureError: _NO_PICTURE,
         }
         self.failure = next((text for kind, text in kinds.items() if isinstance(error, kind)), _NOT_SENT)
+
+
+async def follow(windows: Sequence[Window]) -> None:
+    """Give the windows of one client its events until they end: they are one stream, which one alone can read."""
+    async for event in windows[0].client.events:
+        for window in windows:
+            window.take(event)

@@ -50,7 +50,7 @@ def demo(keep: bool, as_json: bool) -> None:
     """Watch a real end-to-end encrypted conversation protect a child, while nobody reads it.
 
     Starts a Matrix homeserver (Synapse) and a Tutela provider on free ports of this machine, lets two organisations
-    agree on a list of harmless stand-in pictures, and plays nine steps with real encrypted clients. Takes about half
+    agree on a list of harmless stand-in pictures, and plays eleven steps with real encrypted clients. Takes about half
     a minute, needs no network, and cleans up after itself. Exits with 1 if any step did not hold.
 
     \b
@@ -209,18 +209,30 @@ class _Pages:
             self._console.print("[dim]To play the child yourself: [/][bold]make run KEEP=1[/]\n")
 
     def links(self, opened: Opened, folder: Path) -> None:
-        links = opened.pages
-        print_ = self._console.print
+        pages, print_ = opened.pages, self._console.print
+
+        def rows(*lines: tuple[str, object]) -> None:
+            for what, where in lines:
+                print_(f"  {what + ':':<44} {where}", soft_wrap=True)
+
         print_("[bold]The conversation is open.[/] These links work on this machine only:")
-        print_(f"  both windows, and what the servers see:  [bold]{links.side_by_side}[/]", soft_wrap=True)
-        print_(f"  Mia's window alone (the child):          {links.windows[0]}", soft_wrap=True)
-        print_(f"  Leo's window alone:                      {links.windows[1]}", soft_wrap=True)
-        print_(f"  pictures to send, some of them listed:   {folder}", soft_wrap=True)
+        rows(
+            ("both windows, and what the servers see", f"[bold]{pages.side_by_side}[/]"),
+            ("Mia's window alone (the child)", pages.windows[0]),
+            ("Leo's window alone", pages.windows[1]),
+            ("Mia's conversation with Sam (hidden picture)", pages.windows[2]),
+            ("pictures to send, some of them listed", folder),
+        )
         print_("  (fjord*.jpg are listed, the others are not; one organisation alone vouches for island.jpg)")
         print_("[bold]Report something from Mia's window[/], then decide on it in the console, as two people:")
-        for name, link in zip(("first", "second"), opened.reviewers, strict=True):
-            print_(f"  the {name} reviewer (each link works once):{' ' * (7 - len(name))} {link}", soft_wrap=True)
-        print_("  (open the second one in another browser, or in a private window)")
+        first, second = opened.reviewers
+        rows(
+            ("the first reviewer (each link works once)", first),
+            ("the second reviewer", second),
+            ("an auditor (sees the audit log, and no case)", opened.auditor),
+            ("an admin (invites people, and sees no case)", opened.admin),
+        )
+        print_("  (open each in another browser, or in a private window: a browser has one session)")
         print_("Ctrl-C ends it and removes everything.")
 
     def stopped(self) -> None:
@@ -252,6 +264,8 @@ class _Lines:
             side_by_side=links.side_by_side,
             windows=links.windows,
             reviewers=reviewers,
+            auditor=opened.auditor,
+            admin=opened.admin,
             pictures=str(folder),
         )
 

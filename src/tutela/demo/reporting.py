@@ -7,19 +7,22 @@ import re
 import secrets
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 from typing import Final
 
 import httpx
 import msgspec
 
+from tutela.chat.reading_time import when_read
 from tutela.demo.errors import expect
 from tutela.demo.reviewer import Reviewer
 from tutela.demo.stage import Person, Stage
 from tutela.integrations.matrix.errors import MatrixError
 from tutela.integrations.matrix.timeline import ServiceMessage, TextMessage
+from tutela.language import words
 from tutela.provider.review.people import Role
 from tutela.wire import document
-from tutela.wire.report import MessageEvidence, Proof, Report, ReportOutcome, ReportReason, padded
+from tutela.wire.report import MessageEvidence, Proof, ReadingTime, Report, ReportOutcome, ReportReason, padded
 
 ASKED: Final = "Let this be our secret. Send me a picture of you, and I send you the game."
 _RULE: Final = "asking-a-child-for-pictures"
@@ -49,8 +52,8 @@ async def report(stage: Stage) -> list[str]:
     stage.reported = own.id
     lines = [
         f"Sam to Mia: “{ASKED}” Mia reports that one message. The provider verifies who sent it, when, and where.",
-        f"Mia is told: reference {own.receipt.reference}, somebody reads it within "
-        f"{own.receipt.read_within_minutes} minutes. Sam is told nothing.",
+        f"Mia is told: reference {own.receipt.reference}. {_read(own.receipt.read_within_minutes)} "
+        "Sam is told nothing.",
     ]
     words = message.content.replace("secret", "treasure")
     for what, forged in (
@@ -63,6 +66,12 @@ async def report(stage: Stage) -> list[str]:
         expect(code == "report-refused", f"a report that claims {what} is refused")
     lines.append("The same with other words, sender, time or conversation is refused each time: nobody is framed.")
     return lines
+
+
+def _read(minutes: int | None) -> str:
+    """As the chat says it."""
+    now = datetime.now(UTC)  # noqa: TID251 (the edge)
+    return when_read(ReadingTime(nobody_for=0, within=minutes), now=now, zone=None, words=words("en"))
 
 
 async def _hire(stage: Stage) -> None:
