@@ -114,6 +114,7 @@ class ConversationGuard:
         if not found.own.memory.repeats(message):
             sent(found.own, self._openings, self._name(room, person), message)
             self._profile.write(_OPENINGS, msgspec.msgpack.encode(self._openings))
+            found.unsaved += 1
         self._read_message(room, person, message)
 
     def advice(self, room: str, person: str) -> Advice | None:

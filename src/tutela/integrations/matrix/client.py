@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -19,18 +20,21 @@ from uuid import uuid4
 
 import httpx
 
+from tutela.device.conversation import ConversationGuard
 from tutela.device.guard import Guard
 from tutela.device.profile import Profile
 from tutela.device.reports import Reports
 from tutela.device.verdict import Verdict
 from tutela.integrations.matrix import key_store, media, membership
 from tutela.integrations.matrix.api import MatrixApi
+from tutela.integrations.matrix.conversing import Conversing
 from tutela.integrations.matrix.cross_signing import fingerprint
 from tutela.integrations.matrix.errors import (
     IdentityChanged,
     IdentityElsewhere,
     MatrixError,
     OversizedMedia,
+    PausedBeforeSending,
 )
 from tutela.integrations.matrix.franking import Franking
 from tutela.integrations.matrix.guarding import GuardLike, question
@@ -43,10 +47,13 @@ from tutela.integrations.matrix.signing_in import establish_identity, openid_tok
 from tutela.integrations.matrix.speaking import Speaker
 from tutela.integrations.matrix.syncing import Syncing
 from tutela.integrations.matrix.timeline import Message, PictureMessage, TextMessage, TimelineEvent
+from tutela.signals.conversation.conversation import Reader
 from tutela.signals.image import sniff, strip_trailing
 from tutela.wire.manifest import Action, TrustRoot
 from tutela.wire.report import MessageEvidence
 from tutela.wire.session import SignIn
+
+log = logging.getLogger("tutela.matrix")
 
 
 @dataclass(frozen=True)
@@ -86,13 +93,15 @@ class GuardedClient:
         *,
         media_limit: int,
         speaker: Speaker | None = None,
+        conversations: ConversationGuard | None = None,
     ) -> None:
         """Prefer `login` or `resume`. The client owns what it is given, and closes it."""
         self._device = device
         self._profile = profile
         self._guard = guard
         self._media_limit = media_limit
-        self._receiver = Receiver(device, guard, media_limit=media_limit, speaker=speaker)
+        self._conversing = Conversing(conversations, device.user_id) if conversations else None
+        self._receiver = Receiver(device, guard, media_limit=media_limit, speaker=speaker, conversing=self._conversing)
         self._events: asyncio.Queue[TimelineEvent | None] = asyncio.Queue()
         self._syncing = Syncing(device, self._receiver, self._events)
 
@@ -111,6 +120,7 @@ class GuardedClient:
         identity: HandedOver | None = None,
         replace_identity: bool = False,
         service: str | None = None,
+        conversations: Callable[[], Reader] | None = None,
         device_name: str = "Tutela",
         media_limit: int = media.MEDIA_BYTES,
         transport: httpx.AsyncBaseTransport | None = None,
@@ -130,6 +140,8 @@ class GuardedClient:
             replace_identity: make a new identity if the account has one that is not here. Everybody will be told.
             service: the account that speaks for the service, whole, from configuration and not from the homeserver.
                 What it says in a private room of its own with this account comes as a `ServiceMessage`.
+            conversations: loads what the conversation guard reads with, such as `tutela.device.conversation`'s
+                `shipped_reader`; it is called in a thread meanwhile. `None` is a client without that guard.
             device_name: how the device is listed.
             media_limit: the largest attachment sent or received, in bytes.
             transport: for tests, an HTTP transport in place of the network.
@@ -143,6 +155,9 @@ class GuardedClient:
         """
         imported = key_store.import_identity(identity.sealed, identity.key) if identity else None
         async with contextlib.AsyncExitStack() as undo:
+            loading = asyncio.create_task(asyncio.to_thread(_loaded, conversations)) if conversations else None
+            if loading is not None:
+                undo.callback(loading.cancel)
             opened = undo.enter_context(contextlib.closing(Profile(profile / "matrix", key)))
             api = MatrixApi(homeserver, transport=transport)
             undo.push_async_callback(api.close)
@@ -150,10 +165,12 @@ class GuardedClient:
             undo.callback(device.machine.close)
             speaker = Speaker(service, device.user_id) if service is not None else None
             await cls._establish(device, password=password, imported=imported, replace=replace_identity)
+            reader = await loading if loading is not None else None
             if guard is None:
                 guard = await cls._open_guard(profile / "guard", key, guard_provider, trust_root, device)
             undo.pop_all()
-        return cls(device, opened, guard, media_limit=media_limit, speaker=speaker)
+        listening = _conversation_guard(opened, reader, guard) if reader is not None else None
+        return cls(device, opened, guard, media_limit=media_limit, speaker=speaker, conversations=listening)
 
     # Tests override this to see what happens to a device for which nobody vouches.
     _establish: Callable[..., Awaitable[None]] = staticmethod(establish_identity)
@@ -242,25 +259,53 @@ class GuardedClient:
         room = self._device.joined_room(room_id)
         self._device.accept_readers(room, {user_id} & room.strangers)
 
-    async def leave(self, room_id: str) -> None:
-        """Leave a room, or decline an invitation."""
-        await membership.leave(self._device, room_id)
+    async def leave(self, room_id: str, *, forget: bool = False) -> None:
+        """Leave a room, or decline an invitation. What the conversation guard kept of it is deleted.
+
+        With `forget`, the homeserver takes it off this account's list of left rooms, too.
+        """
+        await membership.leave(self._device, room_id, forget=forget)
+        if self._conversing:
+            self._conversing.forget(room_id)
+
+    async def ignored(self) -> frozenset[str]:
+        """Return whom this account ignores.
+
+        The list is the account's own at the homeserver, for all its devices, and is not encrypted there: the homeserver
+        learns whom somebody ignores, and not why. Who is ignored is not told.
+        """
+        return await membership.ignored(self._device)
+
+    async def ignore(self, user_id: str, *, ignored: bool = True) -> None:
+        """Ignore somebody from now on, or with `ignored=False` not any more."""
+        await membership.ignore(self._device, user_id, ignored=ignored)
 
     # Sending
 
-    async def send_text(self, room_id: str, text: str) -> str:
+    async def send_text(self, room_id: str, text: str, *, confirmed: bool = False) -> str:
         """Encrypt and send text; return the event's id.
 
         Raises:
+            PausedBeforeSending: nothing was sent, because its user's own messages push somebody; not with `confirmed`.
             UnknownRoom, RoomNotEncrypted: the client does not write there.
             IdentityChanged: not before somebody's new identity is accepted; see `accept_new_identity`.
             SomebodyJoined: not before who has come is accepted; see `accept_reader`.
             MatrixError: the homeserver did not take it.
         """
         text = whole(text)
+        room = self._device.writable_room(room_id)
+        if self._conversing and not confirmed and (pause := self._conversing.pause(room_id, text, _now())):
+            raise PausedBeforeSending(pause)
         event_id, head = await self._send(room_id, {"msgtype": "m.text", "body": text})
+        if self._conversing:
+            self._conversing.sent(room, event_id, text, head["sent_at"])
         self._events.put_nowait(TextMessage(**head, text=text))
         return event_id
+
+    @property
+    def conversations(self) -> ConversationGuard | None:
+        """The conversation guard, for its settings; `None` where there is none."""
+        return self._conversing.guard if self._conversing else None
 
     def choose_picture(self, data: bytes) -> None:
         """Start checking a picture that the user has just chosen, so that sending it need not wait."""
@@ -388,6 +433,8 @@ class GuardedClient:
     async def close(self) -> None:
         """End what is under way and close everything. The session stays; `login` goes on with it."""
         await self._syncing.stop()
+        if self._conversing:
+            self._conversing.close()
         self._events.put_nowait(None)
         await self._guard.close()
         await self._device.api.close()
@@ -401,6 +448,21 @@ class GuardedClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+
+def _loaded(conversations: Callable[[], Reader]) -> Reader | None:
+    """Load what the conversation guard reads with. Without it the client works as one that has no such guard."""
+    try:
+        return conversations()
+    except Exception as error:
+        log.warning("the conversation guard could not be loaded: %s", error)
+        return None
+
+
+def _conversation_guard(profile: Profile, reader: Reader, guard: GuardLike) -> ConversationGuard:
+    if isinstance(guard, Guard):
+        return ConversationGuard(profile, reader=reader, limits=guard.conversation_limits)
+    return ConversationGuard(profile, reader=reader)
 
 
 def _now() -> int:

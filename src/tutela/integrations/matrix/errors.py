@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from tutela.device.conversation.brake import Pause
 from tutela.errors import TutelaError
 
 
@@ -168,3 +169,15 @@ class MediaHashMismatch(MediaError):
     """What the homeserver delivered is not what the sender encrypted."""
 
     code: ClassVar[str] = "media-hash"
+
+
+class PausedBeforeSending(MatrixError):
+    """Nothing was sent: the user is asked first. With `confirmed` it is sent all the same. `pause` has the words."""
+
+    code: ClassVar[str] = "paused"
+
+    def __init__(self, pause: Pause) -> None:
+        super().__init__(
+            "the message waits for its sender's second thought", hint="Ask, then send with confirmed=True."
+        )
+        self.pause = pause

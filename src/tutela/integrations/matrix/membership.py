@@ -11,9 +11,9 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from tutela.integrations.matrix.api import text
-from tutela.integrations.matrix.errors import Refused
+from tutela.integrations.matrix.errors import MatrixError, Refused
 from tutela.integrations.matrix.own_device import OwnDevice
-from tutela.integrations.matrix.rooms import MEGOLM, Room
+from tutela.integrations.matrix.rooms import MEGOLM, Room, is_user_id
 
 _STATE: Final = ("m.room.encryption", "m.room.name", "m.room.history_visibility")
 
@@ -59,10 +59,41 @@ async def invite(device: OwnDevice, room_id: str, user_id: str) -> None:
     await device.api.post(f"rooms/{quote(room_id, safe='')}/invite", {"user_id": user_id})
 
 
-async def leave(device: OwnDevice, room_id: str) -> None:
-    """Leave a room, or decline an invitation."""
+async def leave(device: OwnDevice, room_id: str, *, forget: bool) -> None:
+    """Leave a room, or decline an invitation; with `forget`, have the homeserver take it off the account's list."""
     await device.api.post(f"rooms/{quote(room_id, safe='')}/leave", {})
     device.forget_room(room_id)
+    if forget:
+        await device.api.post(f"rooms/{quote(room_id, safe='')}/forget", {})
+
+
+async def ignored(device: OwnDevice) -> frozenset[str]:
+    """Return whom this account ignores."""
+    return frozenset(await _ignored(device))
+
+
+async def ignore(device: OwnDevice, user_id: str, *, ignored: bool) -> None:
+    """Put somebody on the account's list of ignored people, or take them off. The others on it stay."""
+    if not is_user_id(user_id) or user_id == device.user_id:
+        raise MatrixError(f"{user_id!r} cannot be ignored", hint="Name another whole account.")
+    before = await _ignored(device)
+    after = {name: value for name, value in before.items() if name != user_id} | ({user_id: {}} if ignored else {})
+    if after.keys() != before.keys():
+        await device.api.put(_ignore_list(device), {"ignored_users": after})
+
+
+async def _ignored(device: OwnDevice) -> dict[str, Any]:
+    try:
+        listed = (await device.api.get(_ignore_list(device))).get("ignored_users")
+    except Refused as refused:
+        if refused.status != 404:
+            raise
+        return {}
+    return listed if isinstance(listed, dict) else {}
+
+
+def _ignore_list(device: OwnDevice) -> str:
+    return f"user/{quote(device.user_id, safe='')}/account_data/m.ignored_user_list"
 
 
 async def _members(device: OwnDevice, room_id: str) -> set[str]:

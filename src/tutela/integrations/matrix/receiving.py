@@ -14,6 +14,7 @@ from urllib.parse import quote
 from tutela.errors import TutelaError
 from tutela.integrations.matrix import media
 from tutela.integrations.matrix.api import token
+from tutela.integrations.matrix.conversing import Conversing
 from tutela.integrations.matrix.cross_signing import fingerprint
 from tutela.integrations.matrix.errors import (
     MalformedMedia,
@@ -65,11 +66,18 @@ class Receiver:
     """Turns sync answers into timeline events, in order."""
 
     def __init__(
-        self, device: OwnDevice, guard: GuardLike, *, media_limit: int, speaker: Speaker | None = None
+        self,
+        device: OwnDevice,
+        guard: GuardLike,
+        *,
+        media_limit: int,
+        speaker: Speaker | None = None,
+        conversing: Conversing | None = None,
     ) -> None:
-        """`speaker` is who speaks for the service, if anybody does."""
+        """`speaker` is who speaks for the service, `conversing` reads what people write; both may be absent."""
         self._device = device
         self._speaker = speaker
+        self._conversing = conversing
         self._said: dict[str, None] = {}
         self._guard = guard
         self._media_limit = media_limit
@@ -140,8 +148,10 @@ class Receiver:
                 count if isinstance(count, int) else 0, unused_fallback_key=ONE_TIME_KEY in _list(unused)
             )
         device.machine.receive(_list(at(body, "to_device", "events")))
-        for room_id, _ in _items(at(body, "rooms", "leave")):
+        for room_id, left in _items(at(body, "rooms", "leave")):
             device.rooms.pop(room_id, None)
+            if self._conversing and self._left_by_choice(left):
+                self._conversing.forget(room_id)
         for room_id, joined in _items(at(body, "rooms", "join")):
             room = device.room(room_id)
             accepted = set(room.accepted)
@@ -152,6 +162,13 @@ class Receiver:
         device.remember_rooms()
         lists = at(body, "device_lists")
         device.devices_changed(*(filter(_is_text, _list(at(lists, name))) for name in ("changed", "left")))
+
+    def _left_by_choice(self, left: Any) -> bool:
+        """Whether this account left by itself, on another device: who is put out keeps what the guard knows."""
+        own = self._device.user_id
+        events = _list(at(left, "state", "events")) + _list(at(left, "timeline", "events"))
+        gone = [e for e in events if at(e, "type") == "m.room.member" and at(e, "state_key") == own]
+        return bool(gone) and at(gone[-1], "sender") == own and at(gone[-1], "content", "membership") == "leave"
 
     async def _gap(self, room_id: str, before: object, since: str) -> AsyncIterator[TimelineEvent]:
         """Fetch the messages between `since` and the start of the timeline, oldest first."""
@@ -230,6 +247,11 @@ class Receiver:
             yield UnreadableMessage(**common, problem=Problem.UNSUPPORTED)
         elif opened.type == "m.room.message":
             yield await self._message(common, opened.content)
+            room = self._device.rooms.get(room_id)
+            if self._conversing and room:
+                advice = self._conversing.read(room, head, trust, raw, opened.content)
+                if advice is not None:
+                    yield advice
 
     async def _listens(self, room_id: str) -> bool:
         """Join the room in which the service speaks. Nobody is thereby accepted as a reader, should it be encrypted."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
+from tutela.device.conversation.advice import Advice
 from tutela.device.verdict import Verdict
 from tutela.integrations.matrix.franking import Franking
 from tutela.integrations.matrix.identities import SenderTrust
@@ -128,6 +129,13 @@ class Notice(TimelineEvent):
     def text(self, words: Words) -> str:
         """Return what to tell the user."""
         return words.text(_NOTICES[self.kind], user=self.sender)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConversationAdvice(TimelineEvent):
+    """What this device's conversation guard tells its user about what `sender` wrote. Made here, sent to nobody."""
+
+    advice: Advice
 
 
 @dataclass(frozen=True, kw_only=True)
