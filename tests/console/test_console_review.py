@@ -28,6 +28,7 @@ from tutela.wire.report import Report, ReportReason
 RULE = "asking-a-child-for-pictures"
 WARN = {"rule": "unwanted-contact", "action.unwanted-contact": "warn", "reasons": "You pressed a child for secrets."}
 SUSPEND = {"rule": RULE, f"action.{RULE}": "suspend", "reasons": "You asked a child for pictures."}
+LOCK = {"rule": "threats-and-extortion", "action.threats-and-extortion": "lock", "reasons": "You threatened somebody."}
 
 
 @dataclass
@@ -670,6 +671,20 @@ async def test_the_person_concerned_reads_what_was_decided_and_nothing_of_who_re
         assert secret not in page.text
     assert page.headers["cache-control"] == "no-store"
     assert page.headers["referrer-policy"] == "same-origin"
+
+
+async def test_the_person_concerned_reads_whether_it_ends_by_itself(desk: Desk, anna: Visitor, bert: Visitor):
+    await desk.report(danger_now=True)
+    await desk.decide(anna, LOCK)
+    (path,) = set(re.findall(r"(/appeal/[\w=-]+)", await desk.statement()))
+    stranger = desk.console.browser()
+    assert "unless a second person confirms it" in (await stranger.get(path)).text
+
+    await desk.act(bert, "second")
+
+    page = (await stranger.get(path)).text
+    assert "it does not end by itself any more" in page
+    assert "unless a second person confirms it" not in page
 
 
 async def test_an_appeal_and_its_answer(desk: Desk, anna: Visitor, bert: Visitor, pia: Visitor):

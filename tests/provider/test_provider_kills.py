@@ -37,11 +37,14 @@ pytestmark = pytest.mark.slow
 #: What a process is killed in: each before and after everything that it does there.
 UNDER_WAY = {
     *("report", "attachment", "propose", "second", "lapse", "appeal", "answer the appeal"),
-    *("undo", "second the undoing", "take"),
+    *("undo", "second the undoing", "confirm", "take"),
     *(
         f"{step} {kind}"
         for step in ("perform", "settle")
-        for kind in ("statement", "correction", "lock", "unlock", "suspend", "unsuspend", "quarantine", "unquarantine")
+        for kind in (
+            *("statement", "correction", "confirmation", "lock", "unlock"),
+            *("suspend", "unsuspend", "quarantine", "unquarantine"),
+        )
     ),
 }
 

@@ -113,6 +113,7 @@ CARRIED_OUT: Final[Mapping[str, str]] = {
 AT_HOMESERVER: Final[Mapping[str, str]] = {
     "statement": N_("Tell the person concerned"),
     "correction": N_("Tell the person concerned that it was taken back, or stands"),
+    "confirmation": N_("Tell the person concerned that it was confirmed"),
     "lock": N_("Lock the account"),
     "unlock": N_("Unlock the account"),
     "suspend": N_("Suspend the account"),

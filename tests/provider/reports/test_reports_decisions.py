@@ -120,9 +120,36 @@ async def test_in_danger_one_person_locks_at_once_and_a_second_confirms(room: Re
     confirmed = room.second(decision)
     assert (confirmed.lapses, confirmed.settled_by) == (None, "bob")
     assert not room.case().open
+    assert await room.work() == [outbox.CONFIRMATION]
+    assert "does not end by itself any more" in room.homeserver.done[-1].text
+    assert decision.id in room.homeserver.done[-1].text
     room.stage.clock.forward(seconds=25 * 3600)
     assert room.decisions.lapse() == 0
     assert await room.work() == []
+
+
+@pytest.mark.parametrize("how", ["confirmed", "banned"])
+async def test_whoever_was_not_told_that_it_ends_is_not_told_that_it_does_not(room: Review, how: str) -> None:
+    room.report(danger_now=True)
+    decision = room.propose(LOCK)
+    if how == "confirmed":
+        room.second(decision)
+    else:
+        ban = room.propose(Proposal((ActionKind.BAN,), "threats-and-extortion", "You threatened somebody."), BOB)
+        room.second(ban, ADA)
+
+    assert outbox.CONFIRMATION not in await room.work()
+    assert all("24 hours" not in action.text for action in room.homeserver.done)
+
+
+async def test_what_is_taken_back_is_not_said_to_be_confirmed(room: Review) -> None:
+    room.report(danger_now=True)
+    decision = room.propose(LOCK)
+    await room.work()
+    undoing = room.undo(room.second(decision))
+    room.second(undoing)
+
+    assert await room.work() == [outbox.UNLOCK, outbox.CORRECTION]
 
 
 async def test_a_lock_that_nobody_confirms_ends_by_itself(room: Review) -> None:
@@ -153,7 +180,8 @@ async def test_what_is_decided_later_keeps_the_lock(room: Review) -> None:
     await room.work()
     banned = room.propose(Proposal((ActionKind.BAN,), "threats-and-extortion", "You threatened somebody."), BOB)
     room.second(banned, ADA)
-    assert await room.work() == [outbox.STATEMENT, outbox.LOCK]
+    assert await room.work() == [outbox.CONFIRMATION, outbox.STATEMENT, outbox.LOCK]
+    assert locked.id in room.homeserver.done[2].text
 
     room.stage.clock.forward(seconds=25 * 3600)
 

@@ -34,7 +34,7 @@ _FLAGS: Final = {
     outbox.SUSPEND: ("suspended", True),
     outbox.UNSUSPEND: ("suspended", False),
 }
-_TOLD: Final = (outbox.STATEMENT, outbox.CORRECTION)
+_TOLD: Final = (outbox.STATEMENT, outbox.CORRECTION, outbox.CONFIRMATION)
 #: What takes something back can be done to anybody.
 _TAKES_BACK: Final = (outbox.UNLOCK, outbox.UNSUSPEND, outbox.CORRECTION)
 

@@ -26,7 +26,7 @@ from tutela.provider.review import audit, outbox
 from tutela.provider.review.decisions import Decisions, token_digest
 from tutela.provider.review.policy import Policy
 from tutela.provider.review.records import read_row
-from tutela.provider.review.statement import Facts, stands, statement, taken_back
+from tutela.provider.review.statement import Facts, confirmed, stands, statement, taken_back
 from tutela.provider.review.tables import Action, Appeal, Decision
 
 _log: Final = logging.getLogger("tutela.review")
@@ -142,8 +142,10 @@ class Worker:
         return PendingAction(found.id, found.kind, found.target, text), found.attempts + 1
 
     def _text(self, connection: Connection, action: Row[Any]) -> str:
-        if action.kind not in (outbox.STATEMENT, outbox.CORRECTION):
+        if action.kind not in (outbox.STATEMENT, outbox.CORRECTION, outbox.CONFIRMATION):
             return str(action.text)
+        if action.kind == outbox.CONFIRMATION:
+            return confirmed(action.decision)
         decision = read_row(connection.execute(select(Decision).where(Decision.id == action.decision)).one())
         if action.kind == outbox.CORRECTION:
             if action.text:

@@ -10,6 +10,7 @@ from tutela.provider.database import Database
 from tutela.provider.errors import UnknownDecision
 from tutela.provider.review.decisions import token_digest
 from tutela.provider.review.policy import ActionKind
+from tutela.provider.review.records import IN_FORCE
 from tutela.provider.review.tables import Appeal, Decision
 
 
@@ -23,6 +24,10 @@ class OwnDecision:
     reasons: str
     state: str
     decided: int
+    ends: int | None
+    """When it ends by itself, unless a second person confirms it."""
+    confirmed: bool
+    """Whether it was to end by itself, and a second person has confirmed it."""
     received: int | None
     """When they appealed."""
     answered: int | None
@@ -47,6 +52,9 @@ def of_token(database: Database, token: str) -> OwnDecision:
                 Decision.state,
                 Decision.proposed,
                 Decision.settled,
+                Decision.lapses,
+                Decision.at_once,
+                Decision.settled_by,
                 Appeal.received,
                 Appeal.answered,
                 Appeal.stands,
@@ -64,6 +72,8 @@ def of_token(database: Database, token: str) -> OwnDecision:
         reasons=found.reasons,
         state=found.state,
         decided=found.settled if found.settled is not None else found.proposed,
+        ends=found.lapses,
+        confirmed=found.at_once and found.state == IN_FORCE and found.settled_by is not None,
         received=found.received,
         answered=found.answered,
         stands=found.stands,

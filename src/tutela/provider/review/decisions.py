@@ -128,6 +128,7 @@ class Decisions:
                 check_silence(connection, found.case, (found.reasons, found.answer), sure=False, whole_only=True)
             if found.state == IN_FORCE:
                 self._set(connection, decision, settled_by=person.id, settled=self.clock(), lapses=None)
+                outbox.confirm(connection, decision, about, self.clock())
                 self._close(connection, self._load(connection, decision))
                 self._log(connection, "confirmed", person, found.case, decision)
             elif found.kind == "undo":
@@ -352,21 +353,21 @@ class Decisions:
         alone = event == "decided"
         self._set(connection, decision, state=IN_FORCE, settled=now, settled_by=None if alone else person.id)
         found = self._load(connection, decision)
-        self._supersede(connection, found)
+        self._supersede(connection, found, about)
         outbox.carry_out(connection, found, about, now)
         self._close(connection, found)
         self._log(connection, event, person, found.case, decision)
 
-    def _supersede(self, connection: Connection, decision: DecisionRow) -> None:
+    def _supersede(self, connection: Connection, decision: DecisionRow, about: str | None) -> None:
         """What one person did at once does not lapse any more where two people have decided the same, or more."""
         if decision.settled_by is None or not _LASTING & set(decision.actions):
             return
-        confirmed = (
-            update(Decision)
-            .where(Decision.case == decision.case, Decision.state == IN_FORCE, Decision.lapses.is_not(None))
-            .values(lapses=None, settled_by=decision.settled_by, settled=decision.settled)
-        )
-        if connection.execute(confirmed).rowcount:
+        lapsing = (Decision.case == decision.case, Decision.state == IN_FORCE, Decision.lapses.is_not(None))
+        confirmed = connection.scalars(select(Decision.id).where(*lapsing)).all()
+        for earlier in confirmed:
+            self._set(connection, earlier, lapses=None, settled_by=decision.settled_by, settled=decision.settled)
+            outbox.confirm(connection, earlier, about, self.clock())
+        if confirmed:
             entry = audit.Entry(event="confirmed-by", by="service", case=decision.case, decision=decision.id)
             audit.append(connection, self.clock(), entry)
 

@@ -39,6 +39,8 @@ LEASE: Final = 60_000
 STATEMENT: Final = "statement"
 #: Tell them that it was taken back, or what became of their appeal.
 CORRECTION: Final = "correction"
+#: Tell them that what was to end by itself does not: a second person has confirmed it.
+CONFIRMATION: Final = "confirmation"
 LOCK: Final = "lock"
 UNLOCK: Final = "unlock"
 SUSPEND: Final = "suspend"
@@ -99,6 +101,17 @@ def take_back(connection: Connection, decision: DecisionRow, about: str | None, 
         # After the account can read again.
         steps.append((CORRECTION, about, ""))
     _write(connection, decision.id, steps, now + LEASE if under_way else now)
+
+
+def confirm(connection: Connection, decision: str, about: str | None, now: int) -> None:
+    """Write down that the person concerned is told that a decision does not end by itself any more.
+
+    Only where the statement was begun: one that is not is composed later, and does not say that anything ends.
+    """
+    row = Action
+    begun = select(row.id).where(row.decision == decision, row.kind == STATEMENT, row.attempts > 0, row.state != FAILED)
+    if about is not None and connection.scalar(begun.limit(1)) is not None:
+        _write(connection, decision, [(CONFIRMATION, about, "")], now)
 
 
 def answer_appeal(

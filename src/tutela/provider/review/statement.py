@@ -52,6 +52,10 @@ _STANDS: Final = N_(
     "Your appeal against decision {decision} has been looked at by somebody who took no part in it. It stands: "
     "{reasons}"
 )
+_CONFIRMED: Final = N_(
+    "A second person has confirmed decision {decision} about your account: it does not end by itself any more. You can "
+    "appeal against it as before, at the address that came with it."
+)
 _BETWEEN: Final = "\n\n· · ·\n\n"
 
 
@@ -74,6 +78,11 @@ def statement(facts: Facts, policy: Policy, languages: Sequence[str] = LANGUAGES
 def taken_back(decision: str, *, in_part: bool, languages: Sequence[str] = LANGUAGES) -> str:
     """Return what is said when a decision was taken back; `in_part`: another one still asks for some of it."""
     return _said(_CORRECTED_IN_PART if in_part else _CORRECTED, languages, decision=decision)
+
+
+def confirmed(decision: str, languages: Sequence[str] = LANGUAGES) -> str:
+    """Return what is said when a decision that was to end by itself was confirmed."""
+    return _said(_CONFIRMED, languages, decision=decision)
 
 
 def stands(decision: str, reasons: str, languages: Sequence[str] = LANGUAGES) -> str:
