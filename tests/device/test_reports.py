@@ -630,6 +630,32 @@ async def test_the_user_sees_what_became_of_it(phone: Phone):
         assert offline.id == first.id
 
 
+async def test_an_answer_is_news_until_the_user_has_looked(phone: Phone):
+    def decide(**values: object) -> None:
+        with phone.stage.provider.database.writing() as connection:
+            connection.execute(rows.Report.__table__.update().values(state="decided", outcome="acted", **values))
+
+    async with phone.reports() as reports:
+        await reports.send(ASKED, about=LEO)
+        [seen] = await reports.mine()
+        assert (seen.open, seen.news) == (True, False)
+        reports.looked()
+        decide(updated=START + 1000)
+        assert [(own.open, own.news) for own in reports.known()] == [(True, False)], "nothing is asked"
+        [seen] = await reports.mine()
+        assert (seen.open, seen.news) == (False, True)
+    phone.line.down = True
+    async with phone.reports() as reports:
+        assert [own.news for own in reports.known()] == [True]
+        reports.looked()
+        assert [own.news for own in reports.known()] == [False]
+    phone.line.down = False
+    async with phone.reports() as reports:
+        assert [own.news for own in await reports.mine()] == [False], "kept, and sealed"
+        decide(updated=START + 2000, answer="Thank you, Mia.")
+        assert [own.news for own in await reports.mine()] == [True]
+
+
 async def test_reports_of_another_device_are_there_too(phone: Phone):
     async with phone.reports() as reports:
         own = await reports.send(ASKED, about=LEO)

@@ -179,6 +179,7 @@ async def test_a_client_in_another_language_reports(rpc: Rpc, tmp_path: Path):
     while (mine := (await rpc.call("reports"))["result"])[0]["waiting"]:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     assert [one["id"] for one in mine] == [first["id"]]
+    assert (await rpc.call("looked_at_reports"))["result"] is None
     assert (await rpc.call("reading_times"))["result"]["danger_now"] == {"nobody_for": 0, "within": 15}
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator, Mapping
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
+
+import msgspec
 
 from tutela.device.errors import DamagedProfile, DeviceError
 from tutela.device.profile import Profile
@@ -46,6 +48,8 @@ class Kept(document.Document, frozen=True):
     """Those that the provider does not have yet."""
     status: ReportStatus | None = None
     """As last told."""
+    looked: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """`status.updated` as the user has last looked at it; 0 where they have not."""
 
     @property
     def urgent(self) -> bool:

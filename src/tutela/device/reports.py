@@ -29,7 +29,16 @@ from tutela.device.drafting import addition, digest, draft, without_proof
 from tutela.device.errors import DeviceError, NoSuchReport, ProviderRefused, ProviderUnreachable, UntrustedAnswer
 from tutela.device.outbox import NOTES, Kept, Outbox
 from tutela.device.profile import Profile
-from tutela.wire.report import Addition, MessageEvidence, ReadingTimes, Receipt, Report, ReportReason, ReportStatus
+from tutela.wire.report import (
+    Addition,
+    MessageEvidence,
+    ReadingTimes,
+    Receipt,
+    Report,
+    ReportReason,
+    ReportState,
+    ReportStatus,
+)
 
 log = logging.getLogger("tutela.device")
 
@@ -68,11 +77,18 @@ class OwnReport:
     """Files that could not be sent."""
     kept: bool
     """Whether it would survive the end of this process; where not, the disk is full."""
+    news: bool = False
+    """Whether it was answered since the user last looked (`Reports.looked`)."""
 
     @property
     def arrived(self) -> bool:
         """Whether the provider has the report itself."""
         return self.receipt is not None or self.status is not None
+
+    @property
+    def open(self) -> bool:
+        """Whether an answer is still to come."""
+        return self.status is None or self.status.state is not ReportState.DECIDED
 
     @property
     def reference(self) -> str:
@@ -207,7 +223,17 @@ class Reports:
             self._all.setdefault(status.id, Kept(id=status.id, made=status.received))
             if self._all[status.id].status != status:
                 self._change(status.id, status=status)
+        return self.known()
+
+    def known(self) -> tuple[OwnReport, ...]:
+        """Return all reports, the newest first, as this device knows them: nothing is asked."""
         return tuple(self._own(kept.id) for kept in self._newest_first())
+
+    def looked(self) -> None:
+        """Note that the user has looked at all reports as they are known: what is answered later is news."""
+        for kept in [*self._all.values()]:
+            if kept.status is not None and kept.looked != kept.status.updated:
+                self._change(kept.id, looked=kept.status.updated)
 
     async def reading_times(self) -> ReadingTimes | None:
         """Return when somebody would read a report that is made now; `None` if the provider does not say at once."""
@@ -388,6 +414,9 @@ class Reports:
             waiting=(kept.report is not None and kept.receipt is None) + len(missing) + len(kept.additions),
             lost=len(kept.lost),
             kept=report_id not in self._in_memory,
+            news=kept.status is not None
+            and kept.status.state is ReportState.DECIDED
+            and kept.status.updated > kept.looked,
         )
 
 

@@ -1,8 +1,8 @@
 """Guard over JSON-RPC 2.0, one message a line, for clients that are not written in Python.
 
 The client calls `update`, `choose`, `check_outgoing`, `check_incoming` and `status`; pictures travel as `{"picture":
-base64}` or, when both sides see the same files, `{"path": …}`; and `report`, `add_to_report`, `reports` and
-`reading_times` (`rpc_reports`). The server calls one method of the client's:
+base64}` or, when both sides see the same files, `{"path": …}`; and `report`, `add_to_report`, `reports`,
+`looked_at_reports` and `reading_times` (`rpc_reports`). The server calls one method of the client's:
 `openid_token`, whenever it has to sign in; the answer is what the homeserver gave for
 `/user/{userId}/openid/request_token`. Answers come in the order in which the work ends, so `id` matters.
 """

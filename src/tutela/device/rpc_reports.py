@@ -75,6 +75,11 @@ async def _mine(reports: Reports, params: Mapping[str, Any]) -> list[dict[str, A
     return [own.facts() for own in await reports.mine()]
 
 
+async def _looked(reports: Reports, params: Mapping[str, Any]) -> None:
+    msgspec.convert(params, _Nothing)
+    reports.looked()
+
+
 async def _times(reports: Reports, params: Mapping[str, Any]) -> dict[str, Any] | None:
     msgspec.convert(params, _Nothing)
     times = await reports.reading_times()
@@ -96,5 +101,6 @@ METHODS: Final[Mapping[str, Callable[[Reports, Mapping[str, Any]], Awaitable[Any
     "report": _report,
     "add_to_report": _add,
     "reports": _mine,
+    "looked_at_reports": _looked,
     "reading_times": _times,
 }
