@@ -1,10 +1,10 @@
 """The small pattern language of the language files, and an automaton that finds all phrases in one pass.
 
 A phrase is words in order. `(a|b c)` is a choice, `[a]` may be missing, `<name>` is a set of words named in the same
-file, `word*` any word that begins so, `#` a number of one or two digits, `..` up to three words of any kind, `^` the
-edge of a message, for what is telling only where nothing stands before it or after it (`^ alone ^`). They
-become one nondeterministic automaton over words, which is made deterministic while it reads and remembers what it met
-(lazily, as RE2 does: Cox, “Regular Expression Matching in the Wild”, 2010): a word costs one look-up, however many
+file (also inside a choice), `word*` any word that begins so, `#` a number of one or two digits, `..` up to three words of
+any kind, `^` the edge of a message, for what is telling only where nothing stands before it or after it (`^ alone ^`).
+They become one nondeterministic automaton over words, which is made deterministic while it reads and remembers what it
+met (lazily, as RE2 does: Cox, “Regular Expression Matching in the Wild”, 2010): a word costs one look-up, however many
 phrases there are, and memory is bounded.
 """
 
@@ -14,6 +14,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Final
 
 from tutela.signals.conversation.errors import BadLanguageFile
@@ -24,6 +25,9 @@ GAP: Final = 3
 #: Where a message begins or ends: no word, and in the way of no phrase that runs over two messages.
 EDGE: Final = "^"
 _PIECE: Final = re.compile(r"\.\.|\(([^()]*)\)|\[([^\[\]]*)\]|<([a-z_]+)>|([^\s()\[\]<>|]+)")
+_SET: Final = re.compile(r"<[a-z_]+>")
+#: A member of a choice may stand for so many sequences of words.
+_MOST_WAYS: Final = 2_000
 #: Remembered steps of the deterministic automaton.
 _REMEMBERED: Final = 40_000
 
@@ -98,14 +102,18 @@ def _members(name: str, sets: Mapping[str, Sequence[str]], phrase: str) -> Seque
     return sets[name]
 
 
-def _named(member: str, sets: Mapping[str, Sequence[str]], phrase: str) -> Sequence[str]:
-    """Return the members of a set that is named alone inside a choice, or the member itself."""
-    name = re.fullmatch(r"<([a-z_]+)>", member)
-    if name is not None:
-        return _members(name[1], sets, phrase)
-    if "<" in member:
-        raise BadLanguageFile(f"“{phrase}”: inside a choice a set stands alone: (<parents>|him).")
-    return [member]
+def _named(member: str, sets: Mapping[str, Sequence[str]], phrase: str) -> Iterator[str]:
+    """Yield a member of a choice with every set in it spelt out."""
+    ways = [_members(word[1:-1], sets, phrase) if _SET.fullmatch(word) else [word] for word in member.split()]
+    number = 1
+    for way in ways:
+        number *= len(way)
+    if number > _MOST_WAYS:
+        raise BadLanguageFile(
+            f"“{phrase}”: “{member}” stands for {number} sequences; at most {_MOST_WAYS} are allowed."
+        )
+    for chosen in product(*ways):
+        yield " ".join(chosen)
 
 
 def _words(text: str) -> Words:

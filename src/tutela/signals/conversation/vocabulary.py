@@ -30,8 +30,8 @@ class Vocabulary:
         self._near: dict[str, list[int]] = defaultdict(list)
         for word, number in self.ids.items():
             if len(word) >= MISSPELT_FROM and word.isalpha():
-                for shorter in (word, *_deletions(word)):
-                    self._near[shorter].append(number)
+                for slipped in {*_deletions(word), *_swaps(word)} - {word}:
+                    self._near[slipped].append(number)
         self._number = self.ids.get("#")
         self._cache: dict[str, tuple[Ids, ...]] = {}
 
@@ -70,16 +70,23 @@ class Vocabulary:
         return ids
 
     def _misspelt(self, word: str) -> set[int]:
-        """Return words at one inserted, missing, wrong or swapped letter; the first letter stands."""
+        """Return words with one letter too many, one missing or two swapped; the first letter stands.
+
+        A wrong letter is not forgiven: policy is not police.
+        """
         if len(word) < MISSPELT_FROM - 1 or not word.isalpha():
             return set()
-        return {number for shorter in (word, *_deletions(word)) for number in self._near.get(shorter, ())}
+        longer = {
+            self.ids[shorter] for shorter in _deletions(word) if len(shorter) >= MISSPELT_FROM and shorter in self.ids
+        }
+        return longer | set(self._near.get(word, ()))
 
     def _glued(self, word: str) -> tuple[Ids, ...]:
         """Split a long unknown word into known ones, or return nothing: `donttellmum`."""
         if len(word) < _GLUED_FROM or not word.isalpha():
             return ()
         best: list[tuple[Ids, ...] | None] = [(), *[None] * len(word)]
+        lengths: list[tuple[int, ...]] = [()] * (len(word) + 1)
         for end in range(1, len(word) + 1):
             for start in range(max(0, end - 14), end):
                 before = best[start]
@@ -92,8 +99,20 @@ class Vocabulary:
                 ids = (*spelt, number) if number is not None else spelt
                 if best[end] is None or len(before) + 1 < len(best[end] or ()):
                     best[end] = (*before, ids)
+                    lengths[end] = (*lengths[start], end - start)
         parts = best[len(word)]
-        return parts if parts and len(parts) >= 2 and len(word) / len(parts) >= 2.5 else ()
+        return parts if parts and _credible(word, lengths[len(word)]) else ()
+
+
+def _credible(word: str, lengths: tuple[int, ...]) -> bool:
+    """Tell whether a word is rather several run together than one that only looks like it: anywhere, runescape."""
+    if len(lengths) == 2:
+        return min(lengths) >= 4
+    return len(lengths) > 2 and len(word) / len(lengths) >= 3 and lengths[-1] >= 2
+
+
+def _swaps(word: str) -> list[str]:
+    return [word[:i] + word[i + 1] + word[i] + word[i + 2 :] for i in range(1, len(word) - 1)]
 
 
 def _deletions(word: str) -> list[str]:
