@@ -61,6 +61,7 @@ CONFIG: Final = click.option(
 #: The service's own messages, on standard error.
 _LINE: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _SIGN: Final = "Whose signatures count is in the trust root; they sign with `tutela list approve` (docs/lists.md)."
+_NOBODY: Final = 'tutela staff invite "NAME" --role admin (they invite reviewers in the console)'
 _NOBODY_READS: Final = 'tutela staff invite "NAME" --role reviewer'
 #: What an operator can do about refusals that are worded for devices.
 _ADVICE: Final[dict[type[ManifestRefused], str]] = {
@@ -190,9 +191,6 @@ def _console(settings: Settings) -> Iterator[tuple[list[Beside], str | None]]:
         complain(f"[yellow]Warning:[/] there is no console: {escape(f'{lacking.message}. {lacking.hint}')}")
         yield [], None
         return
-    with closing(Provider.open(settings)) as opened:
-        if not StaffStore(opened.database, opened.clock, secrets.token_bytes).members():
-            complain('[yellow]Warning:[/] nobody can come into the console: tutela staff invite "NAME" --role admin')
     with listening(settings) as listener:
         yield [listener], listener.site.origin
 
@@ -212,8 +210,11 @@ def _lacks(settings: Settings) -> Iterator[str]:
         yield f"{error.message}, so nothing can be published"
     with closing(Provider.open(settings)) as opened:
         with opened.database.reading() as connection:
-            if not somebody_reads(connection):
-                yield f"nobody can read reports, and whoever reports is told so: {_NOBODY_READS}"
+            reads = somebody_reads(connection)
+        if not reads:
+            # The first one has to be an admin, who invites reviewers in the console.
+            staff = StaffStore(opened.database, opened.clock, secrets.token_bytes).members()
+            yield f"nobody can read reports, and whoever reports is told so: {_NOBODY_READS if staff else _NOBODY}"
         if not settings.enforcer_homeserver and (waiting := outbox.waiting(opened.database)):
             yield (
                 f"{count(waiting, 'thing')} that reviewers have decided cannot be done: name `enforcer_homeserver` in "
