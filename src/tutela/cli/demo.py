@@ -50,7 +50,7 @@ def demo(keep: bool, as_json: bool) -> None:
     """Watch a real end-to-end encrypted conversation protect a child, while nobody reads it.
 
     Starts a Matrix homeserver (Synapse) and a Tutela provider on free ports of this machine, lets two organisations
-    agree on a list of harmless stand-in pictures, and plays eleven steps with real encrypted clients. Takes about half
+    agree on a list of harmless stand-in pictures, and plays twelve steps with real encrypted clients. Takes about half
     a minute, needs no network, and cleans up after itself. Exits with 1 if any step did not hold.
 
     \b

@@ -22,6 +22,7 @@ from tutela.demo.lists import DemoList
 from tutela.demo.reviewer import Reviewer
 from tutela.demo.watching import HomeserverWatch, provider_observation
 from tutela.device import Direction, Guard, Outcome, Reason, Verdict
+from tutela.device.conversation import shipped_reader
 from tutela.integrations.matrix.client import GuardedClient
 from tutela.integrations.matrix.enforcement import acting
 from tutela.integrations.matrix.homeserver import Homeserver
@@ -169,6 +170,7 @@ class Stage:
             guard_provider=self.provider_url if guarded else None,
             trust_root=self.demo_list.trust_root if guarded else None,
             service=self.service,
+            conversations=shipped_reader if guarded else None,
         )
         person = Person(name, client)
         person.start()

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import closing
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Final
 
 from tutela.demo import pictures
+from tutela.demo.approaching import LINES, approach
 from tutela.demo.errors import StepFailed, expect
 from tutela.demo.reporting import decide, report
 from tutela.demo.stage import Person, Stage
-from tutela.demo.watching import bytes_of
+from tutela.demo.watching import bytes_of, stored
 from tutela.device import Outcome, Reason
 from tutela.device.errors import UntrustedAnswer
 from tutela.errors import TutelaError
@@ -127,7 +126,7 @@ async def _ordinary(stage: Stage) -> list[str]:
 
 async def _stop(stage: Stage) -> list[str]:
     mia = stage.people["mia"]
-    before = _stored(stage)
+    before = stored(stage.homeserver.database)
     milliseconds, held = await _timed(mia, stage, stage.picture(LISTED))
     _expect_stopped(held, "a listed picture is stopped")
     lines = [f"A listed picture: stopped on Mia's device in {milliseconds} ms."]
@@ -135,7 +134,7 @@ async def _stop(stage: Stage) -> list[str]:
         milliseconds, held = await _timed(mia, stage, edit(stage.picture(LISTED)))
         _expect_stopped(held, f"a listed picture, {name}, is stopped")
         lines.append(f"The same, {name}: stopped in {milliseconds} ms.")
-    after = _stored(stage)
+    after = stored(stage.homeserver.database)
     expect(after == before, "nothing was uploaded to the homeserver")
     assert isinstance(held, Held)
     return [
@@ -227,22 +226,23 @@ async def _seen(stage: Stage) -> list[str]:
     expect(sizes == {(request_bytes(batch), response_bytes(batch))}, "every check has the same size")
     secrets_of_the_story = _secrets(stage)
     folders = (stage.folder / "homeserver", stage.settings.data)
-    stored = await asyncio.to_thread(bytes_of, *folders)
-    hidden = {name for data in stored.values() for name, secret in secrets_of_the_story.items() if secret in data}
+    found = await asyncio.to_thread(bytes_of, *folders)
+    hidden = {name for data in found.values() for name, secret in secrets_of_the_story.items() if secret in data}
     known = stage.people["mia"].client.user_id.encode()
-    expect(any(known in data for data in stored.values()), "the search finds what is there: the account's name")
+    expect(any(known in data for data in found.values()), "the search finds what is there: the account's name")
     expect(not hidden, f"neither the homeserver nor the provider stores {', '.join(hidden)}")
     accounts = Counter((r.account or "nobody").split(":")[0] for r in checks)
     rows = [f"  {r.time[11:19]}  {r.account}  {r.bytes_in} bytes in, {r.bytes_out} out" for r in checks[:3]]
-    total = sum(len(data) for data in stored.values())
+    total = sum(len(data) for data in found.values())
     return [
         f"From the provider's own log: {len(checks)} checks ("
         + ", ".join(f"{n} by {who}" for who, n in sorted(accounts.items()))
         + "). Of each it knows the account, the time and one fixed size, whatever the picture:",
         *rows,
         f"  … and {len(checks) - len(rows)} more like these",
-        f"All {len(stored)} files that the homeserver and the provider stored ({total / 1e6:.1f} MB) were searched for "
-        "the text, the pictures, their hashes and the verdicts: none is there. (Mia's account name is, as it must be.)",
+        f"All {len(found)} files that the homeserver and the provider stored ({total / 1e6:.1f} MB) were searched for "
+        "the texts, the pictures, their hashes, the verdicts and what the guard said: none is there. (Mia's account "
+        "name is, as it must be.)",
     ]
 
 
@@ -267,16 +267,10 @@ async def _refused(update: Awaitable[None]) -> str:
     raise StepFailed("a device accepted what the provider had tampered with")
 
 
-def _stored(stage: Stage) -> dict[str, int]:
-    with closing(sqlite3.connect(f"file:{stage.homeserver.database}?mode=ro", uri=True)) as database:
-        (messages,) = database.execute("SELECT count(*) FROM events WHERE type = 'm.room.encrypted'").fetchone()
-        (files,) = database.execute("SELECT count(*) FROM local_media_repository").fetchone()
-    return {"messages": messages, "files": files}
-
-
 def _secrets(stage: Stage) -> dict[str, bytes]:
     """What must not be found in anything that a server stored."""
-    found = {"the text": TEXT.encode(), "a verdict": b'"outcome"'}
+    found = {"the text": TEXT.encode(), "a verdict": b'"outcome"', "what the conversation guard said": b"Take a moment"}
+    found |= {f"what Sam wrote, “{said}”": said.encode() for said, _ in LINES}
     for name in (ORDINARY, LISTED, ONE_VOUCH, LISTED_LATER):
         picture = stage.picture(name)
         pdq = pdq_of_list_item(picture)
@@ -320,6 +314,12 @@ STEPS: Final[tuple[Step, ...]] = tuple(
                 "A listed picture is hidden from the person it is sent to",
                 "A sender with a modified client does not get around the receiver's device.",
                 _receive,
+            ),
+            (
+                "nudge",
+                "Somebody approaches Mia, and her device speaks to her in time",
+                "A child alone with a stranger is not alone: the guard reads on the device, and tells nobody else.",
+                approach,
             ),
             ("update", "The list grows by a small delta", "Phones fetch what is new, not the whole list.", _update),
             (

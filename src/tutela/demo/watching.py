@@ -124,3 +124,11 @@ def bytes_of(*places: Path) -> dict[Path, bytes]:
     """Return every file below `places`: databases, logs, media. What is not in these bytes was not stored."""
     files = [file for place in places for file in (place.rglob("*") if place.is_dir() else (place,)) if file.is_file()]
     return {file: file.read_bytes() for file in files}
+
+
+def stored(database: Path) -> dict[str, int]:
+    """Return how many encrypted messages and files a homeserver stores."""
+    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        (messages,) = connection.execute("SELECT count(*) FROM events WHERE type = 'm.room.encrypted'").fetchone()
+        (files,) = connection.execute("SELECT count(*) FROM local_media_repository").fetchone()
+    return {"messages": messages, "files": files}
