@@ -482,3 +482,14 @@ async def test_input_that_is_no_pipe_is_told(tmp_path: Path):
     assert process.returncode == 1
     assert b"standard input is no pipe" in told
     assert b"Traceback" not in told
+
+
+async def test_the_conversation_guard_is_called_in_the_same_way(rpc: Rpc) -> None:
+    told = None
+    for i, line in enumerate(("how old r u", "are your parents home?", "dont tell your mum about us", "u got kik")):
+        params = {"room": "!r:x", "person": "@b:x", "id": f"${i}", "text": line, "time": i * 60_000}
+        told = (await rpc.call("message_received", **params))["result"] or told
+    assert told is not None
+    assert told["level"] in ("nudge", "warning")
+    refused = await rpc.call("message_received", room="!r:x")
+    assert refused["error"]["code"] == -32602

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from tutela.device import cover
 from tutela.device.client import IS_IT_ONE, ProviderClient, SignInCallback
 from tutela.device.clock import Clock, steady
+from tutela.device.conversation import ConversationGuard, shipped_reader
 from tutela.device.conversation.settings import Limits, Settings, limits_of
 from tutela.device.decoder import Decoder
 from tutela.device.epochs import Epoch, EpochStore
@@ -107,6 +108,8 @@ class Guard:
         self._updated_at: float | None = None
         self._no_update = ""
         """Why the last try to find a newer epoch failed."""
+        self._conversations: ConversationGuard | None = None
+        self._loading = asyncio.Lock()
         self._chosen: OrderedDict[bytes, _Chosen] = OrderedDict()
         self._update: asyncio.Task[None] | None = None
         self._cover: asyncio.Task[None] | None = None
@@ -162,6 +165,17 @@ class Guard:
     def epoch(self) -> Epoch | None:
         """The epoch that this device has accepted."""
         return self._epoch
+
+    async def conversations(self) -> ConversationGuard:
+        """Return the conversation guard of this profile, for a client that keeps no profile of its own.
+
+        It is loaded when it is first asked for, which takes about a second.
+        """
+        async with self._loading:
+            if self._conversations is None:
+                reader = await asyncio.to_thread(shipped_reader)
+                self._conversations = ConversationGuard(self._profile, reader=reader, limits=self.conversation_limits)
+            return self._conversations
 
     def conversation_limits(self, settings: Settings) -> Limits:
         """Return what the accepted epoch's policy says of the conversation guard, for an account with such settings."""
@@ -241,6 +255,8 @@ class Guard:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._chosen.clear()
+        if self._conversations is not None:
+            self._conversations.close()
         await self.reports.close()
         await self._decoder.close()
         await self._client.close()

@@ -2,8 +2,9 @@
 
 The client calls `update`, `choose`, `check_outgoing`, `check_incoming` and `status`; pictures travel as `{"picture":
 base64}` or, when both sides see the same files, `{"path": …}`; and `report`, `add_to_report`, `reports`,
-`looked_at_reports` and `reading_times` (`rpc_reports`). The server calls one method of the client's:
-`openid_token`, whenever it has to sign in; the answer is what the homeserver gave for
+`looked_at_reports` and `reading_times` (`rpc_reports`); and for the conversation guard `message_received`,
+`message_sending`, `message_sent` and `conversation_…` (`rpc_conversations`). The server calls one method of the
+client's: `openid_token`, whenever it has to sign in; the answer is what the homeserver gave for
 `/user/{userId}/openid/request_token`. Answers come in the order in which the work ends, so `id` matters.
 """
 
@@ -23,6 +24,7 @@ import msgspec
 from tutela.device.errors import DeviceError, TooManyCalls
 from tutela.device.guard import Guard
 from tutela.device.picture_file import read_picture
+from tutela.device.rpc_conversations import METHODS as CONVERSING
 from tutela.device.rpc_reports import METHODS as REPORTING
 from tutela.errors import TutelaError
 from tutela.language import Words, words
@@ -206,9 +208,11 @@ async def _call(method: str, params: dict[str, Any], guard: Guard) -> Any:
         case "check_incoming":
             tongue = _words(params)
             return (await guard.check_incoming(await _picture(params))).facts(tongue)
-    if method in REPORTING:
+    if method in REPORTING or method in CONVERSING:
         try:
-            return await REPORTING[method](guard.reports, params)
+            if method in REPORTING:
+                return await REPORTING[method](guard.reports, params)
+            return CONVERSING[method](await guard.conversations(), params)
         except msgspec.ValidationError as error:
             raise _Refused(INVALID_PARAMS, f"`params` are of another form: {error}") from error
     raise _Refused(METHOD_NOT_FOUND, f"there is no method {method!r:.80}")

@@ -1,10 +1,11 @@
 """The small pattern language of the language files, and an automaton that finds all phrases in one pass.
 
 A phrase is words in order. `(a|b c)` is a choice, `[a]` may be missing, `<name>` is a set of words named in the same
-file (also inside a choice), `word*` any word that begins so, `#` a number of one or two digits, `..` up to three words of
-any kind, `^` the edge of a message, where only the lack of more words is telling (`^ alone ^`). They become one nondeterministic automaton over words, which is made deterministic while it reads and remembers what it
-met (lazily, as RE2 does: Cox, “Regular Expression Matching in the Wild”, 2010): a word costs one look-up, however many
-phrases there are, and memory is bounded.
+file (also inside a choice), `word*` any word that begins so, `#` a number of one or two digits, `..` up to three words
+of any kind, `^` the edge of a message, for what is telling only where nothing more is said (`^ alone ^`). They become
+one nondeterministic automaton over words, which is made deterministic while it reads and remembers what it met (lazily,
+as RE2 does: Cox, “Regular Expression Matching in the Wild”, 2010): a word costs one look-up, however many phrases there
+are, and memory is bounded.
 """
 
 from __future__ import annotations
