@@ -120,6 +120,12 @@ class PretendReports:
     async def mine(self) -> tuple[OwnReport, ...]:
         return tuple(sorted(self._all.values(), key=lambda own: own.made, reverse=True))
 
+    def known(self) -> tuple[OwnReport, ...]:
+        return tuple(self._all.values())
+
+    def looked(self) -> None:
+        self._all = {id: replace(own, news=False) for id, own in self._all.items()}
+
     async def reading_times(self) -> ReadingTimes | None:
         return None if self.away else self.times
 
@@ -147,7 +153,7 @@ class PretendReports:
             message=message,
             additions=len([a for a in self.added if a[0] == report_id]),
         )
-        self._all[report_id] = replace(own, status=status)
+        self._all[report_id] = replace(own, status=status, news=state is ReportState.DECIDED)
 
 
 def an_id(name: str) -> str:

@@ -50,6 +50,17 @@ async def test_accounts_are_short_or_absent(running: Running):
     assert "<p>a sign-in</p>" in html
 
 
+async def test_sign_ins_in_a_row_are_one_line(running: Running):
+    for second in range(6):
+        running.seen.add(seen(second, account="", what=saw.SIGN_IN))
+    running.seen.add(seen(7, account="@mia:example.org", what=saw.SIGN_IN))
+    html = (await running.mia.get(running.links.side_by_side)).text
+    assert "<p>a sign-in, 6 times</p>" in html
+    assert "<p>a sign-in, from @mia</p>" in html
+    french = (await running.mia.get(running.links.side_by_side + "?lang=fr")).text
+    assert "une connexion, 6 fois" in french
+
+
 async def test_an_account_is_text(running: Running):
     running.seen.add(seen(account="<b>@mia</b>"))
     assert "<b>@mia" not in (await running.mia.get(running.links.side_by_side)).text

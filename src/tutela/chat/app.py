@@ -10,8 +10,10 @@ import asyncio
 import contextlib
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
+from functools import partial
 from typing import Final
 
 from starlette.applications import Starlette
@@ -22,6 +24,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response, Stream
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from tutela.chat.answers import Answers
 from tutela.chat.blur import blur
 from tutela.chat.changes import Changes
 from tutela.chat.fence import HEADERS, Fence
@@ -116,14 +119,16 @@ class _Routes:
         self._observer = observer
         self._closing = closing
         self._pages = pages
+        self._answers = {
+            id(same[0].client): Answers(same[0].client.reports, partial(_tell, same), now=time.monotonic)
+            for same in _by_client(self._by_token.values())
+            if same[0].client.reports is not None
+        }
         self._blurring = asyncio.Lock()  # pictures are decoded in one thread at a time
 
     @contextlib.asynccontextmanager
     async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
-        by_client: dict[int, list[Window]] = {}
-        for window in self._by_token.values():
-            by_client.setdefault(id(window.client), []).append(window)
-        following = [asyncio.create_task(_follow(windows)) for windows in by_client.values()]
+        following = [asyncio.create_task(_follow(same)) for same in _by_client(self._by_token.values())]
         try:
             yield
         finally:
@@ -131,6 +136,8 @@ class _Routes:
             for task in following:
                 task.cancel()
             await asyncio.gather(*following, return_exceptions=True)
+            for answers in self._answers.values():
+                await answers.close()
 
     def window(self, request: Request) -> Window:
         """Return the window that the request's path names, or answer that there is none."""
@@ -143,7 +150,11 @@ class _Routes:
 
     async def conversation(self, request: Request) -> Response:
         window = self.window(request)
-        return page(request, self._pages.conversation(window, tongue_of(request)))
+        answered = False
+        if answers := self._answers.get(id(window.client)):
+            answers.opened()
+            answered = answers.waiting
+        return page(request, self._pages.conversation(window, tongue_of(request), answered=answered))
 
     async def help(self, request: Request) -> Response:
         window = self.window(request)
@@ -155,7 +166,9 @@ class _Routes:
         return page(request, self._pages.side_by_side(self._windows, seen, tongue_of(request)))
 
     async def window_events(self, request: Request) -> Response:
-        return self._stream(self.window(request).changes.follow())
+        window = self.window(request)
+        answers = self._answers.get(id(window.client))
+        return self._stream(window.changes.follow(), answers.opened if answers else None)
 
     async def side_events(self, _request: Request) -> Response:
         return self._stream(self._observer.changes() if self._observer else Changes().follow())
@@ -181,8 +194,9 @@ class _Routes:
         except PictureError:
             return _missing()
 
-    def _stream(self, changes: AsyncIterator[None]) -> Response:
-        return StreamingResponse(_events(changes, self._closing), media_type="text/event-stream")
+    def _stream(self, changes: AsyncIterator[None], still_open: Callable[[], None] | None = None) -> Response:
+        events = _events(changes, self._closing, still_open)
+        return StreamingResponse(events, media_type="text/event-stream")
 
     # What changes something
 
@@ -241,6 +255,13 @@ class _Routes:
         return response
 
 
+def _by_client(windows: Iterable[Window]) -> list[list[Window]]:
+    found: dict[int, list[Window]] = {}
+    for window in windows:
+        found.setdefault(id(window.client), []).append(window)
+    return list(found.values())
+
+
 async def _follow(windows: Sequence[Window]) -> None:
     try:
         await follow(windows)
@@ -248,8 +269,18 @@ async def _follow(windows: Sequence[Window]) -> None:
         log.exception("%s no longer receives anything", windows[0].client.user_id)
 
 
-async def _events(changes: AsyncIterator[None], closing: asyncio.Event) -> AsyncIterator[str]:
-    """Server-sent events: one at once, then one after each change, until the page goes or the server closes."""
+def _tell(windows: Sequence[Window]) -> None:
+    for window in windows:
+        window.changes.notify()
+
+
+async def _events(
+    changes: AsyncIterator[None], closing: asyncio.Event, still_open: Callable[[], None] | None = None
+) -> AsyncIterator[str]:
+    """Server-sent events: one at once, then one after each change, until the page goes or the server closes.
+
+    `still_open` is called every few seconds while nothing happens.
+    """
     closed = asyncio.create_task(_until(closing))
     change: asyncio.Task[bool] | None = None
     try:
@@ -263,6 +294,8 @@ async def _events(changes: AsyncIterator[None], closing: asyncio.Event) -> Async
                 change = None
                 yield "event: changed\ndata: 1\n\n"
             else:
+                if still_open is not None:
+                    still_open()
                 yield ": still here\n\n"
     finally:
         ending = [task for task in (closed, change) if task]

@@ -38,6 +38,14 @@ class Reporting(Protocol):
         """Return all reports, the newest first, and what became of them."""
         ...
 
+    def known(self) -> tuple[OwnReport, ...]:
+        """Return all reports, the newest first, as they are known here: nothing is asked."""
+        ...
+
+    def looked(self) -> None:
+        """Note that the user has looked at all of them."""
+        ...
+
     async def reading_times(self) -> ReadingTimes | None:
         """Return when somebody would read a report that is made now, if that is known."""
         ...

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from itertools import groupby
 from typing import Any, Final, Literal
 from urllib.parse import urlencode
 
@@ -17,7 +18,7 @@ from tutela.chat.calendar import full_date, number
 from tutela.chat.conversation import Day, show
 from tutela.chat.forms import PICTURE_BYTES
 from tutela.chat.helplines import countries, emergency, nearest_first
-from tutela.chat.observer import Observation, Party
+from tutela.chat.observer import SIGN_IN, Observation, Party
 from tutela.chat.reading_time import when_read
 from tutela.chat.report_pages import ConfirmPage, ReportCard, SentPage, card, offered, reading_time, reasons, sentences
 from tutela.chat.reporting import Filled, offers, reportable
@@ -59,6 +60,8 @@ class ConversationPage:
     failure: str
     reporting: bool
     """Whether there is somebody to report to."""
+    answered: bool
+    """Whether a report was answered, and the user has not looked."""
     picture_bytes: int = PICTURE_BYTES
 
 
@@ -74,8 +77,8 @@ class Pages:
         drawings = self._templates.get_template("icons.html").module
         self._templates.globals.update({name: getattr(drawings, name) for name in ("icon", "mark", "guardian")})
 
-    def conversation(self, window: Window, tongue: Words) -> str:
-        """The window's page, with its stop or ask screen when a picture is held."""
+    def conversation(self, window: Window, tongue: Words, *, answered: bool = False) -> str:
+        """The window's page, with its stop or ask screen when a picture is held; `answered` if a report was."""
         chosen = window.chosen
         days = show(
             window.events,
@@ -96,6 +99,7 @@ class Pages:
             dialog=_dialog(window, tongue),
             failure=window.failure,
             reporting=window.client.reports is not None,
+            answered=answered,
         )
         return self._render("conversation.html", tongue, page=page)
 
@@ -192,7 +196,8 @@ class Pages:
     def side_by_side(self, windows: Sequence[Window], seen: Sequence[Observation], tongue: Words) -> str:
         """The page with all windows and the pane of what others saw."""
         frames = [{"name": window.name, "path": window.path, "tint": tint(window.name)} for window in windows]
-        lines, ids = [self._line(observation, tongue) for observation in seen], Counter[str]()
+        groups = (list(group) for _, group in groupby(enumerate(seen), key=_alike))
+        lines, ids = [self._lines([one for _, one in group], tongue) for group in groups], Counter[str]()
         for line in lines:
             ids[line["id"]] += 1
             line["id"] += f"-{ids[line['id']]}"
@@ -206,6 +211,14 @@ class Pages:
         self, window: Window, own: OwnReport, times: ReadingTimes | None, now: datetime, tongue: Words
     ) -> ReportCard:
         return card(own, client=window.client, times=times, now=now, zone=self._zone, words=tongue)
+
+    def _lines(self, alike: Sequence[Observation], tongue: Words) -> dict[str, Any]:
+        line = self._line(alike[0], tongue)
+        if len(alike) > 1:
+            last = self._line(alike[-1], tongue)["clock"]
+            line["text"] = tongue.text(N_("{what}, {number} times"), what=line["text"], number=len(alike))
+            line["clock"] = line["clock"] if line["clock"] == last else f"{line['clock']} – {last}"
+        return line
 
     def _line(self, seen: Observation, tongue: Words) -> dict[str, Any]:
         time = seen.time.astimezone(self._zone)
@@ -229,6 +242,12 @@ class Pages:
 def _help_near(tongue: Words, region: str | None) -> dict[str, Any]:
     nearest = nearest_first(countries(), language=tongue.language, region=region)[0]
     return {"nearest": nearest, "emergency": emergency(countries(), region=region)}
+
+
+def _alike(numbered: tuple[int, Observation]) -> object:
+    """What lines have in common that stand for one another: sign-ins by the same one alone."""
+    number, seen = numbered
+    return (seen.party, seen.account, seen.bytes) if seen.what == SIGN_IN else number
 
 
 def tint(name: str) -> int:

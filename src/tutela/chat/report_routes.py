@@ -87,6 +87,9 @@ class _Routes:
     async def reports(self, request: Request) -> Response:
         window, reports = self._reporting(request)
         own, times = await asyncio.gather(reports.mine(), reports.reading_times())
+        reports.looked()
+        if any(one.news for one in own):
+            window.changes.notify()
         added, failed = (request.query_params.get(name, "") for name in ("added", "failed"))
         tongue, region = tongue_and_region(request)
         return page(request, self._pages.reports(window, own, times, tongue, region, added=added, failed=failed))
