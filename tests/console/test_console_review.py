@@ -539,10 +539,10 @@ async def test_a_look_is_counted_and_good_for_a_moment_here_alone(desk: Desk, an
     assert (await anna.get(address)).status_code == 200
     desk.console.provider.clock.forward(seconds=31)
     assert (await anna.get(address)).status_code == 403
-    assert "Looked at today: 1 pictures, of 100. Until a break: 299 s" in text_of(await anna.get("/cases/1"))
+    assert "Looked at today: 1 pictures, of 100. Until a break: 4 min" in text_of(await anna.get("/cases/1"))
     sent = {"token": await anna.token(), "milliseconds": 7_400}
     assert (await anna.http.post("/media/seen", data=sent)).status_code == 204
-    assert "Until a break: 293 s" in text_of(await anna.get("/cases/1"))
+    assert "Until a break: 4 min" in text_of(await anna.get("/cases/1"))
 
 
 async def test_enough_is_said_kindly_and_without_a_script_too(desk: Desk, anna: Visitor):
@@ -573,7 +573,7 @@ async def test_without_a_script_a_picture_fades_by_itself(desk: Desk, anna: Visi
 
     [address] = re.findall(r'class="clear fading" src="([^"]+)"', page.text)
     assert shown(await anna.get(html.unescape(address)))
-    assert "Until a break: 290 s" in text_of(page)
+    assert "Until a break: 4 min" in text_of(page)
 
 
 @pytest.mark.parametrize(
