@@ -20,7 +20,7 @@ CATALOGUE = SOURCE / "locale/fr/LC_MESSAGES/tutela"
 
 
 def marked() -> set[str]:
-    """Every text that is marked for translation: in code, in templates, in the help file."""
+    """Every text that is marked for translation: in code, in templates, in the help file, in the stages."""
     found = {
         message
         for _, _, message, _, _ in extract_from_dir(SOURCE, [("**.py", "python")], keywords={"N_": None})
@@ -32,6 +32,8 @@ def marked() -> set[str]:
         found |= {m[0] if isinstance(m, tuple) else m for m in messages} - {None}
     for country in tomllib.loads((SOURCE / "chat/help.toml").read_text())["country"]:
         found |= {country["name"], *(line["what"] for line in country["line"])}
+    for stage in tomllib.loads((SOURCE / "signals/conversation/stages.toml").read_text())["stage"]:
+        found |= {stage["name"], stage["reason"]}
     return found
 
 

@@ -23,11 +23,15 @@ from chat.pretend import DAY, NIGHT, an_id
 from tutela.chat import Observation, Observations, Party, Window, create_app
 from tutela.chat import observer as saw
 from tutela.chat.conversation import entry_id
+from tutela.device.conversation import Advice, AgeGroup, Focus, Limits, Pause, Settings
+from tutela.device.conversation.settings import CAREFUL, allowed_to
 from tutela.device.verdict import Outcome, Reason
 from tutela.integrations.matrix.errors import IdentityChanged, SomebodyJoined, Unreachable
 from tutela.integrations.matrix.identities import SenderTrust
+from tutela.integrations.matrix.rooms import Room
 from tutela.integrations.matrix.timeline import Problem, ServiceMessage, TextMessage, UnreadableMessage
 from tutela.lists import defaults
+from tutela.signals.conversation.decision import Level
 from tutela.wire.check import request_bytes
 from tutela.wire.manifest import Action
 from tutela.wire.report import ReportOutcome, ReportReason, ReportState
@@ -240,6 +244,59 @@ async def several_reports(story: Story) -> Window:
 several_reports.page = "reports"
 
 
+def advised(level: Level, focus: Focus = Focus.GENERAL, *, group: AgeGroup = AgeGroup.TEEN, page: str = "", **more):
+    """Leo asks for a picture, and Mia is told something."""
+
+    async def scene(story: Story) -> Window:
+        window = await asked(story)
+        evidence = tuple(
+            e.event_id for e in window.events if isinstance(e, TextMessage) and e.sender == "@leo:example.org"
+        )
+        reasons = ("You were asked for a picture, for your camera, or to meet.", "You were put under pressure.")
+        if focus is not Focus.GENERAL:
+            reasons = (REASONS[focus], *reasons)
+        story.pair.mia.advise(Advice(level, focus, group, (), reasons, evidence[1:]))
+        story.settle()
+        story.pair.mia.rooms = {one.room_id: one for one in CHATS}
+        story.pair.mia.conversations = Remembering(Settings(group))
+        if more.get("blocked"):
+            await window.block(blocked=True)
+        if more.get("left"):
+            await window.leave()
+        return window
+
+    scene.page = page
+    return scene
+
+
+REASONS = {Focus.THREAT: "You were threatened.", Focus.SELF_HARM: "You were pushed to hurt yourself."}
+CHATS = (
+    Room("!nora:example.org", encrypted=True, joined={"@mia:example.org", "@nora:example.org"}),
+    Room("!club:example.org", encrypted=True, name="Star club", joined={"@mia:example.org", "@ida:example.org"}),
+)
+
+
+class Remembering:
+    """The settings of a conversation guard, without the guard."""
+
+    def __init__(self, settings: Settings, limits: Limits = CAREFUL) -> None:
+        self.settings, self.limits = settings, limits
+
+    def allowed(self, settings: Settings) -> Limits:
+        return allowed_to(settings, self.limits)
+
+    def change(self, settings: Settings) -> None:
+        self.settings = settings
+
+
+async def pausing(story: Story) -> Window:
+    """Mia is asked before she sends."""
+    window = await story.talk()
+    story.pair.mia.pause = Pause(threat=False, many=True)
+    await window.say("Come on, why do you not answer me? You promised")
+    return window
+
+
 SCENES: dict[str, Callable[[Story], Awaitable[Window]]] = {
     "beginning": beginning,
     "conversation": conversation,
@@ -271,6 +328,21 @@ SCENES: dict[str, Callable[[Story], Awaitable[Window]]] = {
     "report-waiting-full": reporting(
         f"sent?report={an_id('one')}", away=True, full=True, reason=ReportReason.SAW_ABUSE
     ),
+    "tip": advised(Level.TIP),
+    "nudge": advised(Level.NUDGE),
+    "nudge-child": advised(Level.NUDGE, group=AgeGroup.CHILD),
+    "warning": advised(Level.WARNING),
+    "warning-threat": advised(Level.WARNING, Focus.THREAT),
+    "warning-self-harm": advised(Level.WARNING, Focus.SELF_HARM),
+    "blocked": advised(Level.NUDGE, blocked=True),
+    "left": advised(Level.NUDGE, left=True),
+    "tell": advised(Level.NUDGE, page="tell"),
+    "leave": advised(Level.NUDGE, page="leave"),
+    "tips": advised(Level.NUDGE, page="settings"),
+    "tips-adult": advised(Level.NUDGE, group=AgeGroup.ADULT, page="settings"),
+    "help-self-harm": advised(Level.WARNING, Focus.SELF_HARM, page="help?for=self-harm"),
+    "report-advised": advised(Level.NUDGE, page="report?advice=yes&reason=asked-for-pictures"),
+    "pause": pausing,
     "reports": several_reports,
     "reports-none": reporting("reports"),
 }

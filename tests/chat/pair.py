@@ -15,13 +15,17 @@ from PIL import Image
 
 from chat.pretend import PretendReports
 from tutela.chat import Window
+from tutela.device.conversation import Advice, ConversationGuard, Pause
 from tutela.device.verdict import Direction, Outcome, Reason, Verdict
 from tutela.errors import TutelaError
 from tutela.integrations.matrix.client import Held, Sent
+from tutela.integrations.matrix.errors import PausedBeforeSending
 from tutela.integrations.matrix.franking import Franking
 from tutela.integrations.matrix.guarding import question
 from tutela.integrations.matrix.identities import SenderTrust
+from tutela.integrations.matrix.rooms import Room
 from tutela.integrations.matrix.timeline import (
+    ConversationAdvice,
     Message,
     Notice,
     NoticeKind,
@@ -74,6 +78,10 @@ class PairedClient:
     reports: PretendReports | None = None
     files: dict[str, bytes] = field(default_factory=dict)
     """What messages brought, by their ids, whatever the verdict on it was."""
+    rooms: dict[str, Room] = field(default_factory=dict)
+    conversations: ConversationGuard | None = None
+    pause: Pause | None = None
+    """What this client's user is asked before any text goes out."""
     _queue: asyncio.Queue[TimelineEvent] = field(default_factory=asyncio.Queue)
     _ids = count()
 
@@ -109,10 +117,29 @@ class PairedClient:
         if self.peer:
             self.peer.happen(replace(event, own=False))
 
-    async def send_text(self, room_id: str, text: str) -> str:
-        event = TextMessage(**self._head(), text=text)
+    async def send_text(self, room_id: str, text: str, *, confirmed: bool = False) -> str:
+        head = self._head()
+        if self.pause and not confirmed:
+            raise PausedBeforeSending(self.pause)
+        if room_id != ROOM:
+            self.log.append(f"send to {room_id}: {text}")
+            return head["event_id"]
+        event = TextMessage(**head, text=text)
         self._deliver(event)
         return event.event_id
+
+    async def leave(self, room_id: str, *, forget: bool = False) -> None:
+        self._head()
+        self.log.append(f"leave {room_id} forget={forget}")
+
+    async def ignore(self, user_id: str, *, ignored: bool = True) -> None:
+        self._head()
+        self.log.append(f"{'ignore' if ignored else 'heed'} {user_id}")
+
+    def advise(self, advice: Advice, sender: str = "@leo:example.org") -> None:
+        """As the real client does: an event of its own, with no id."""
+        time = int(self.clock().timestamp() * 1000)
+        self.happen(ConversationAdvice(room_id=ROOM, event_id="", sender=sender, sent_at=time, advice=advice))
 
     def choose_picture(self, data: bytes) -> None:
         self.log.append("choose")

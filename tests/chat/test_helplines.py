@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from tutela.chat.helplines import Country, Line, countries, nearest_first
+from tutela.chat.helplines import Country, Line, countries, first_for, nearest_first
 
 
 def test_the_numbers_that_children_are_given():
@@ -14,6 +14,7 @@ def test_the_numbers_that_children_are_given():
     assert numbers == {
         "3018": "3018",
         "119 – Allô enfance en danger": "119",
+        "3114": "3114",
         "Childline": "0800 1111",
         "Report Remove": None,
         "NCMEC": "1-800-843-5678",
@@ -50,6 +51,25 @@ def test_the_readers_country_comes_first(language: str, region: str | None, firs
     ordered = nearest_first(countries(), language=language, region=region)
     assert ordered[0].code == first
     assert set(ordered) == set(countries())
+
+
+@pytest.mark.parametrize(
+    ("focus", "region", "first"),
+    [
+        ("threat", "FR", "3018"),
+        ("self-harm", "FR", "3114"),
+        ("self-harm", "US", "988 Lifeline"),
+        ("threat", "US", "NCMEC"),
+        ("self-harm", "GB", "Childline"),
+        ("general", "FR", "3018"),
+        ("<script>", "US", "NCMEC"),
+    ],
+)
+def test_the_line_for_what_happened_comes_first(focus: str, region: str, first: str):
+    everywhere = first_for(countries(), focus)
+    country = next(country for country in everywhere if country.code == region)
+    assert country.line[0].name == first
+    assert [set(c.line) for c in everywhere] == [set(c.line) for c in countries()]
 
 
 def test_a_telephone_dials_digits_only():

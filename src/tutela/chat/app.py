@@ -24,6 +24,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response, Stream
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from tutela.chat.advice_routes import advice_routes
 from tutela.chat.answers import Answers
 from tutela.chat.blur import blur
 from tutela.chat.changes import Changes
@@ -91,6 +92,7 @@ def create_app(
         Route(f"{window}/show/{{entry}}", routes.show, methods=["POST"]),
         Route(f"{window}/hide/{{entry}}", routes.hide, methods=["POST"]),
         Route(f"{window}/accept/{{entry}}", routes.accept, methods=["POST"]),
+        *advice_routes(window, routes.window, pages),
         *report_routes(window, routes.window, pages),
         Mount("/static", StaticFiles(packages=_STATIC)),
     ]
@@ -159,7 +161,14 @@ class _Routes:
     async def help(self, request: Request) -> Response:
         window = self.window(request)
         tongue, region = tongue_and_region(request)
-        return page(request, self._pages.help(tongue, region, reporting=window.client.reports is not None))
+        html = self._pages.help(
+            tongue,
+            region,
+            reporting=window.client.reports is not None,
+            advising=window.client.conversations is not None,
+            focus=request.query_params.get("for", ""),
+        )
+        return page(request, html)
 
     async def side_by_side(self, request: Request) -> Response:
         seen = self._observer.observations() if self._observer else ()

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Protocol
 
+from tutela.device.conversation import ConversationGuard
 from tutela.device.reports import OwnReport, Reports
 from tutela.device.verdict import Verdict
 from tutela.integrations.matrix.client import GuardedClient, Held, Sent
+from tutela.integrations.matrix.rooms import Room
 from tutela.integrations.matrix.timeline import Message, TimelineEvent
 from tutela.wire.report import MessageEvidence, ReadingTimes, ReportReason
 
@@ -68,8 +70,26 @@ class ChatClient(Protocol):
         """What happens, in order, until the client is closed; also what this account sends itself."""
         ...
 
-    async def send_text(self, room_id: str, text: str) -> str:
-        """Encrypt and send text; return the event's id."""
+    @property
+    def rooms(self) -> Mapping[str, Room]:
+        """The rooms that this account is in, by id."""
+        ...
+
+    @property
+    def conversations(self) -> ConversationGuard | None:
+        """The conversation guard, for its settings; `None` where there is none."""
+        ...
+
+    async def send_text(self, room_id: str, text: str, *, confirmed: bool = False) -> str:
+        """Encrypt and send text, unless the user has to think again first; return the event's id."""
+        ...
+
+    async def leave(self, room_id: str, *, forget: bool = False) -> None:
+        """Leave a room."""
+        ...
+
+    async def ignore(self, user_id: str, *, ignored: bool = True) -> None:
+        """Ignore somebody, or not any more."""
         ...
 
     def choose_picture(self, data: bytes) -> None:

@@ -16,6 +16,7 @@ from typing import Literal
 from tutela.chat.calendar import day_name
 from tutela.device.verdict import Outcome
 from tutela.integrations.matrix.timeline import (
+    ConversationAdvice,
     Message,
     Notice,
     NoticeKind,
@@ -60,7 +61,7 @@ class Entry:
     """One line of the conversation, as the template reads it."""
 
     id: str
-    kind: Literal["text", "picture", "unreadable", "notice"]
+    kind: Literal["text", "picture", "unreadable", "notice", "tip"]
     time: datetime
     clock: str
     mine: bool = False
@@ -136,7 +137,7 @@ def show(
     events whose picture the user asked to see, `accepted` those of notices that were accepted, `reportable` those of
     messages of others that can be reported.
     """
-    shown = [event for event in events if isinstance(event, Message | Notice | ServiceMessage)]
+    shown = [event for event in events if isinstance(event, Message | Notice | ServiceMessage | ConversationAdvice)]
     questions = acceptable(shown, accepted=accepted)
     entries = [
         _entry(
@@ -157,7 +158,7 @@ def show(
 
 
 def _entry(
-    event: Message | Notice | ServiceMessage,
+    event: Message | Notice | ServiceMessage | ConversationAdvice,
     *,
     own: str,
     words: Words,
@@ -181,6 +182,8 @@ def _entry(
         )
     if isinstance(event, ServiceMessage):
         return replace(entry, kind="notice", icon="letter", title=words.text(N_("From the service")), text=event.text)
+    if isinstance(event, ConversationAdvice):
+        return replace(entry, kind="tip", title=event.advice.title(words), text=event.advice.text(words))
     entry = replace(entry, mine=event.own, doubt=event.caution(words), reportable=reportable and not event.own)
     if isinstance(event, TextMessage):
         return replace(entry, text=event.text)

@@ -29,6 +29,8 @@ class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     number: Telephone | None = None
     source: Source
     read: date
+    first_for: tuple[Literal["threat", "self-harm"], ...] = ()
+    """What it is shown first for."""
     seen: Literal["number", "service"]
     """What `source` states: the telephone number, or only that the service exists."""
 
@@ -82,6 +84,14 @@ def nearest_first(everywhere: Sequence[Country], *, language: str, region: str |
             language not in country.languages,
         ),
     )
+
+
+def first_for(everywhere: Sequence[Country], focus: str) -> list[Country]:
+    """Order each country's lines: those for `focus` (`threat` or `self-harm`) first, else as they are."""
+    return [
+        msgspec.structs.replace(country, line=tuple(sorted(country.line, key=lambda line: focus not in line.first_for)))
+        for country in everywhere
+    ]
 
 
 @dataclass(frozen=True)

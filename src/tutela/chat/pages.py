@@ -14,15 +14,18 @@ from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from tutela.chat.advice_pages import CardView, PauseView, card_view, pause_view, settings_view
+from tutela.chat.advising import SENT_TO
 from tutela.chat.calendar import full_date, number
-from tutela.chat.conversation import Day, show
+from tutela.chat.conversation import Day, short_name, show
 from tutela.chat.forms import PICTURE_BYTES
-from tutela.chat.helplines import countries, emergency, nearest_first
+from tutela.chat.helplines import countries, emergency, first_for, nearest_first
 from tutela.chat.observer import SIGN_IN, Observation, Party
 from tutela.chat.reading_time import when_read
 from tutela.chat.report_pages import ConfirmPage, ReportCard, SentPage, card, offered, reading_time, reasons, sentences
 from tutela.chat.reporting import Filled, offers, reportable
 from tutela.chat.window import TEXT_LENGTH, Window
+from tutela.device.conversation import ConversationGuard, trusted_message
 from tutela.device.reports import OwnReport
 from tutela.device.verdict import Outcome
 from tutela.language import LANGUAGES, N_, Words, words
@@ -62,6 +65,15 @@ class ConversationPage:
     """Whether there is somebody to report to."""
     answered: bool
     """Whether a report was answered, and the user has not looked."""
+    card: CardView | None
+    """What the conversation guard tells the user."""
+    pause: PauseView | None
+    """What the user is asked before a message goes out."""
+    told: str
+    """Whom the user told."""
+    blocked: Sequence[str]
+    left: bool
+    draft: str
     picture_bytes: int = PICTURE_BYTES
 
 
@@ -71,11 +83,7 @@ class Pages:
     def __init__(self, *, clock: Callable[[], datetime], zone: tzinfo | None = None) -> None:
         self._clock = clock
         self._zone = zone
-        self._templates = Environment(
-            loader=PackageLoader("tutela.chat"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-        )
-        drawings = self._templates.get_template("icons.html").module
-        self._templates.globals.update({name: getattr(drawings, name) for name in ("icon", "mark", "guardian")})
+        self._templates = templates()
 
     def conversation(self, window: Window, tongue: Words, *, answered: bool = False) -> str:
         """The window's page, with its stop or ask screen when a picture is held; `answered` if a report was."""
@@ -100,24 +108,63 @@ class Pages:
             failure=window.failure,
             reporting=window.client.reports is not None,
             answered=answered,
+            card=self._card_of(window, tongue),
+            pause=pause_view(window.advising.paused, tongue) if window.advising.paused else None,
+            told=tongue.text(SENT_TO, name=window.advising.told) if window.advising.told else "",
+            blocked=[short_name(person, seen_by=window.client.user_id) for person in window.advising.blocked],
+            left=window.advising.left,
+            draft=window.advising.draft,
         )
         return self._render("conversation.html", tongue, page=page)
 
-    def help(self, tongue: Words, region: str | None, *, reporting: bool) -> str:
-        """The page with helplines and words to begin with; `reporting` if there is somebody to report to."""
-        ordered = nearest_first(countries(), language=tongue.language, region=region)
-        read = min(line.read for country in ordered for line in country.line)
-        return self._render("help.html", tongue, countries=ordered, read=full_date(read, tongue), reporting=reporting)
+    def tell(self, window: Window, tongue: Words, *, chosen: str = "", text: str = "", failed: bool = False) -> str:
+        """The page on which the user writes to somebody they trust, in a conversation that they pick."""
+        chats = window.advising.chats()
+        return self._render(
+            "tell.html",
+            tongue,
+            chats=chats,
+            chosen=chosen or (chats[0].id if chats else ""),
+            text=text if failed else trusted_message(tongue),
+            failed=failed,
+            characters=TEXT_LENGTH,
+        )
 
-    def reasons(self, window: Window, entry: str, tongue: Words, region: str | None) -> str:
-        """The first page of a report: what happened. `entry` is the message at which it began, or nothing."""
+    def leave(self, window: Window, tongue: Words) -> str:
+        """The page that asks once more before the user leaves."""
+        return self._render("leave.html", tongue, other=window.other)
+
+    def settings(self, guard: ConversationGuard, tongue: Words, *, saved: bool) -> str:
+        """The settings of the conversation guard."""
+        view = settings_view(guard.settings, guard.allowed(guard.settings), tongue)
+        return self._render("settings.html", tongue, view=view, saved=saved)
+
+    def help(
+        self, tongue: Words, region: str | None, *, reporting: bool, advising: bool = False, focus: str = ""
+    ) -> str:
+        """The page with helplines and words to begin with.
+
+        `reporting` if there is somebody to report to, `advising` if there are settings of the conversation guard; lines
+        for `focus` come first.
+        """
+        ordered = first_for(nearest_first(countries(), language=tongue.language, region=region), focus)
+        read = min(line.read for country in ordered for line in country.line)
+        date = full_date(read, tongue)
+        return self._render("help.html", tongue, countries=ordered, read=date, reporting=reporting, advising=advising)
+
+    def reasons(self, window: Window, entry: str, tongue: Words, region: str | None, *, advised: bool = False) -> str:
+        """The first page of a report: what happened.
+
+        `entry` is the message at which it began, or nothing; with `advised` it began at a card.
+        """
         return self._render(
             "report_reasons.html",
             tongue,
             reasons=reasons(tongue),
             entry=entry,
             other=window.other,
-            keep=urlencode({"entry": entry} if entry else {}),
+            advised=advised,
+            keep=urlencode({"advice": "yes"} if advised else {"entry": entry} if entry else {}),
             **_help_near(tongue, region),
         )
 
@@ -130,9 +177,11 @@ class Pages:
         region: str | None,
         *,
         failure: str = "",
+        advised: bool = False,
     ) -> str:
         """The last page before a report is sent. With `failure`, as the user filled it in before."""
-        choices = offers(window, filled.entry, ticked=filled.ticked if failure else None)
+        evidence = window.advising.evidence if advised else ()
+        choices = offers(window, filled.entry, ticked=filled.ticked if failure else None, evidence=evidence)
         rows = offered(choices, opened=window.opened, own=window.client.user_id, words=tongue, zone=self._zone)
         page = ConfirmPage(
             id=filled.id,
@@ -147,7 +196,8 @@ class Pages:
             failure=failure,
             characters=TEXT_LENGTH,
         )
-        keep = urlencode({"reason": filled.reason} | ({"entry": filled.entry} if filled.entry else {}))
+        began = {"advice": "yes"} if advised else {"entry": filled.entry} if filled.entry else {}
+        keep = urlencode({"reason": filled.reason} | began)
         return self._render("report_confirm.html", tongue, page=page, keep=keep, **_help_near(tongue, region))
 
     def sent(
@@ -207,6 +257,14 @@ class Pages:
         """A page that says what did not work; `title` and `text` are source texts."""
         return self._render("refused.html", tongue, title=tongue.text(title), text=tongue.text(text), back=back)
 
+    @staticmethod
+    def _card_of(window: Window, tongue: Words) -> CardView | None:
+        advising = window.advising
+        if advising.card is None:
+            return None
+        reporting = window.client.reports is not None
+        return card_view(advising.card.advice, advising.card_id, tongue, reporting=reporting)
+
     def _card(
         self, window: Window, own: OwnReport, times: ReadingTimes | None, now: datetime, tongue: Words
     ) -> ReportCard:
@@ -242,6 +300,16 @@ class Pages:
 def _help_near(tongue: Words, region: str | None) -> dict[str, Any]:
     nearest = nearest_first(countries(), language=tongue.language, region=region)[0]
     return {"nearest": nearest, "emergency": emergency(countries(), region=region)}
+
+
+def templates() -> Environment:
+    """Return the templates, with the drawings at hand in each."""
+    made = Environment(
+        loader=PackageLoader("tutela.chat"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    drawings = made.get_template("icons.html").module
+    made.globals.update({name: getattr(drawings, name) for name in ("icon", "mark", "guardian")})
+    return made
 
 
 def _alike(numbered: tuple[int, Observation]) -> object:

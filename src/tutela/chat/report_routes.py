@@ -18,7 +18,7 @@ from tutela.chat.client import Reporting
 from tutela.chat.forms import Form, read_form
 from tutela.chat.pages import Pages
 from tutela.chat.reader import page, tongue_and_region
-from tutela.chat.reporting import Filled, send
+from tutela.chat.reporting import Filled, newest, send
 from tutela.chat.window import Window
 from tutela.device.errors import DeviceError, NoSuchReport, ReportTooLarge
 from tutela.language import N_
@@ -55,13 +55,16 @@ class _Routes:
         window, reports = self._reporting(request)
         tongue, region = tongue_and_region(request)
         entry, reason = request.query_params.get("entry", ""), request.query_params.get("reason")
+        advised = "advice" in request.query_params
+        if advised:
+            entry = newest(window, window.advising.evidence)
         if window.find(entry) is None:
             entry = ""
         if reason is None:
-            return page(request, self._pages.reasons(window, entry, tongue, region))
+            return page(request, self._pages.reasons(window, entry, tongue, region, advised=advised))
         filled = Filled(secrets.token_hex(32), _reason(reason), entry, ticked=(), danger_now=False, text="")
         times = await reports.reading_times()
-        return page(request, self._pages.confirm(window, filled, times, tongue, region))
+        return page(request, self._pages.confirm(window, filled, times, tongue, region, advised=advised))
 
     async def send(self, request: Request) -> Response:
         window, reports = self._reporting(request)

@@ -58,10 +58,13 @@ def reportable(client: ChatClient, message: object) -> bool:
     return isinstance(message, Message) and client.reports is not None and client.evidence(message) is not None
 
 
-def offers(window: Window, entry: str, *, ticked: Collection[str] | None = None) -> list[Offer]:
+def offers(
+    window: Window, entry: str, *, ticked: Collection[str] | None = None, evidence: Collection[str] = ()
+) -> list[Offer]:
     """Return the messages around the reported one, or the newest ones, in their order.
 
-    `ticked` are those that the user has chosen already, as the page calls them.
+    `ticked` are those that the user has chosen already, `evidence` those that a card of the conversation guard was
+    about, wherever they are; both as the page calls them.
     """
     messages = [e for e in window.events if isinstance(e, Message) and reportable(window.client, e)]
     names = [entry_id(message.event_id) for message in messages]
@@ -71,11 +74,13 @@ def offers(window: Window, entry: str, *, ticked: Collection[str] | None = None)
         Offer(
             message,
             chosen=number == chosen,
-            near=abs(number - middle) <= NEAR or (ticked is not None and name in ticked),
-            ticked=_from_the_start(message, abs(number - middle)) if ticked is None else name in ticked,
+            near=abs(number - middle) <= NEAR or name in evidence or (ticked is not None and name in ticked),
+            ticked=name in evidence or _from_the_start(message, abs(number - middle))
+            if ticked is None
+            else name in ticked,
         )
         for number, (name, message) in enumerate(zip(names, messages, strict=True))
-        if abs(number - middle) <= NEAR + MORE
+        if abs(number - middle) <= NEAR + MORE or name in evidence or name in (ticked or ())
     ]
 
 
@@ -86,6 +91,11 @@ def about(window: Window, entry: str) -> str | None:
         return message.sender
     others = {event.sender for event in window.events if isinstance(event, Message) and not event.own}
     return others.pop() if len(others) == 1 else None
+
+
+def newest(window: Window, entries: Collection[str]) -> str:
+    """Return the newest of `entries` that is still there, or nothing."""
+    return next((name for event in reversed(window.events) if (name := entry_id(event.event_id)) in entries), "")
 
 
 async def send(window: Window, reports: Reporting, filled: Filled, *, language: str) -> OwnReport:

@@ -14,15 +14,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from tutela.chat.advising import Advising, is_card
 from tutela.chat.changes import Changes
 from tutela.chat.client import ChatClient
 from tutela.chat.conversation import acceptable, entry_id, picture_state, short_name
 from tutela.device.verdict import Verdict
 from tutela.errors import TutelaError
 from tutela.integrations.matrix.client import Held
-from tutela.integrations.matrix.errors import AccountLocked, IdentityChanged, OversizedMedia, SomebodyJoined
+from tutela.integrations.matrix.errors import (
+    AccountLocked,
+    IdentityChanged,
+    OversizedMedia,
+    PausedBeforeSending,
+    SomebodyJoined,
+)
 from tutela.integrations.matrix.guarding import question
 from tutela.integrations.matrix.timeline import (
+    ConversationAdvice,
     Message,
     Notice,
     NoticeKind,
@@ -51,6 +59,7 @@ _SOMEBODY_JOINED = N_(
 )
 _LOCKED = N_("Nothing was sent, because the service has locked your account. Please look at the notice above.")
 _NOT_ACCEPTED = N_("This could not be accepted just now. Please try again in a moment.")
+_NOT_CHANGED = N_("This did not work just now. Please try again in a moment.")
 _NO_PICTURE = N_("This file is not a picture that can be sent here. Please choose a JPEG, PNG, WebP or GIF picture.")
 TOO_LARGE = N_("This file is too large. Please choose a smaller picture.")
 _TOO_LONG = N_("This message is too long. Please send it in parts.")
@@ -104,6 +113,7 @@ class Window:
         """A source text that says what did not work; empty when all is well."""
         self.opened: set[str] = set()
         self.accepted: set[str] = set()
+        self.advising = Advising(client, room_id)
         self._events: OrderedDict[str, TimelineEvent] = OrderedDict()
         self._clock = clock
         self._sending = asyncio.Lock()
@@ -120,14 +130,18 @@ class Window:
 
     def take(self, event: TimelineEvent) -> None:
         """Take in one event. One with the id of an earlier one takes its place only if that waited for its key."""
-        here = event.room_id == self.room_id and isinstance(event, Message | Notice)
+        here = event.room_id == self.room_id and isinstance(event, Message | Notice | ConversationAdvice)
         here = here or (isinstance(event, Notice) and not event.room_id)  # about the account
         if not here and not isinstance(event, ServiceMessage):  # which has a room of its own, and is shown in any
             return
-        if isinstance(event, Notice):
+        if isinstance(event, Notice | ConversationAdvice):
             # The client's own notices come from no server, so no server may be able to name one.
             now = int(self._clock() * 1000)
             event = replace(event, event_id=f"notice-{secrets.token_urlsafe(12)}", sent_at=event.sent_at or now)
+        if isinstance(event, ConversationAdvice) and is_card(event):
+            self.advising.take(event)
+            self.changes.notify()
+            return
         earlier = self._events.get(event.event_id)
         if earlier and not (isinstance(earlier, UnreadableMessage) and earlier.problem is Problem.NO_KEY):
             return
@@ -159,14 +173,84 @@ class Window:
         return event.data if state == ("shown" if opened else "asked") else None
 
     async def say(self, text: str) -> None:
-        """Send text."""
+        """Send text, unless its sender is asked to think again first."""
         text = text.strip()
+        self.advising.draft, self.advising.paused = "", None
         self.failure = _TOO_LONG if len(text) > TEXT_LENGTH else ""
         if text and not self.failure:
+            await self._send_text(text, confirmed=False)
+        self.changes.notify()
+
+    async def say_anyway(self, paused: str) -> None:
+        """Send the message that waits, `paused` being its id."""
+        waiting = self.advising.paused
+        if waiting is not None and waiting.id == paused:
+            self.failure, self.advising.paused = "", None
+            await self._send_text(waiting.text, confirmed=True)
+            self.changes.notify()
+
+    def keep(self, paused: str) -> None:
+        """Do not send the message that waits."""
+        self.advising.keep(paused)
+        self.changes.notify()
+
+    async def _send_text(self, text: str, *, confirmed: bool) -> None:
+        try:
+            await self.client.send_text(self.room_id, text, confirmed=confirmed)
+        except PausedBeforeSending as error:
+            self.advising.wait(text, error.pause)
+        except (TutelaError, OSError) as error:
+            self.advising.draft = text if confirmed else ""
+            self._fail(error)
+
+    # What the user chooses at a card
+
+    def fine(self, card: str) -> None:
+        """Put the card away."""
+        self.advising.fine(card)
+        self.changes.notify()
+
+    async def tell(self, chat: str, text: str) -> bool:
+        """Send the user's own words to one of their other conversations; return whether they went out."""
+        chosen = next((one for one in self.advising.chats() if one.id == chat), None)
+        text, self.failure = text.strip(), ""
+        if chosen is None or not text or len(text) > TEXT_LENGTH:
+            return False
+        try:
+            await self.client.send_text(chosen.room_id, text, confirmed=True)
+        except (TutelaError, OSError) as error:
+            self._fail(error)
+            return False
+        self.advising.told = chosen.name
+        self.changes.notify()
+        return True
+
+    async def block(self, *, blocked: bool) -> None:
+        """Block whom the last card was about, or undo it."""
+        people = [self.advising.last.sender] if blocked and self.advising.last else [*self.advising.blocked]
+        self.failure = ""
+        for person in people:
             try:
-                await self.client.send_text(self.room_id, text)
+                await self.client.ignore(person, ignored=blocked)
             except (TutelaError, OSError) as error:
-                self._fail(error)
+                log.warning("somebody could not be blocked or unblocked: %s", error)
+                self.failure = _NOT_CHANGED
+            else:
+                self.advising.blocked.pop(person, None)
+                self.advising.blocked |= {person: None} if blocked else {}
+                self.advising.card = None if blocked else self.advising.card
+        self.changes.notify()
+
+    async def leave(self) -> None:
+        """Leave the room, and have what was kept of it forgotten."""
+        self.failure = ""
+        try:
+            await self.client.leave(self.room_id, forget=True)
+        except (TutelaError, OSError) as error:
+            log.warning("the room could not be left: %s", error)
+            self.failure = _NOT_CHANGED
+        else:
+            self.advising.left, self.advising.card, self.advising.paused = True, None, None
         self.changes.notify()
 
     def choose(self, data: bytes, filename: str) -> None:

@@ -52,7 +52,16 @@
     else if (hadFocus) focusOn(byId("message"));
   }
 
+  let kept = byId("message")?.defaultValue;
+  function mergeDraft(fresh) {
+    const draft = fresh.getElementById("message")?.defaultValue;
+    const words = byId("message");
+    if (draft && draft !== kept && words && !words.value) words.value = draft;
+    kept = draft;
+  }
+
   function merge(fresh) {
+    mergeDraft(fresh);
     for (const part of fresh.querySelectorAll("[data-live]")) {
       const held = byId(part.id);
       if (!held) continue;
