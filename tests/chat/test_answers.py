@@ -113,10 +113,10 @@ async def test_the_conversation_says_so_until_the_answer_was_looked_at(running: 
     assert reports is not None
     report = await reported(reports)
     mia, leo = running.mia, running.leo
-    assert "Somebody answered" not in (await mia.get("./")).text
+    assert "There is an answer" not in (await mia.get("./")).text
     reports.told(report, ReportState.DECIDED, ReportOutcome.ACTED, "Thank you, Mia.")
-    assert "Somebody answered what you reported" in (await mia.get("./")).text
-    assert "On a répondu à votre signalement" in (await mia.get("./?lang=fr")).text
-    assert "Somebody answered" not in (await leo.get("./")).text
+    assert "There is an answer for you" in (await mia.get("./")).text
+    assert "Une réponse t’attend" in (await mia.get("./?lang=fr")).text
+    assert "There is an answer" not in (await leo.get("./")).text
     assert "Thank you, Mia." in (await mia.get("reports?lang=en")).text
-    assert "Somebody answered" not in (await mia.get("./")).text
+    assert "There is an answer" not in (await mia.get("./")).text

@@ -1,5 +1,7 @@
 """Whether what somebody reported was answered since they last looked: a line in the conversation.
 
+It does not say what was answered: somebody else may look at the screen.
+
 What it costs: the provider is asked what became of the reports, as the page *What I reported* does. Only where this
 device knows of a report that waits for an answer, while a page is open, and never twice within `EVERY` seconds. Who
 has reported nothing asks nothing.
