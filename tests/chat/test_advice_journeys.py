@@ -47,7 +47,7 @@ def guarded(running: Running, tmp_path: Path) -> Iterator[ConversationGuard]:
 async def test_a_tip_is_a_quiet_line_between_the_messages(running: Running):
     page = await advised(running, Level.TIP)
     assert "You decide what you share, and with whom." in page
-    assert '<section class="advice' not in page
+    assert '<div class="advice' not in page
     assert not is_card(running.pair.mias.events[-1])
 
 
@@ -66,8 +66,8 @@ async def test_a_nudge_has_reasons_and_every_choice_in_a_polite_region(running: 
 async def test_a_warning_has_help_first_in_an_alert(running: Running):
     page = await advised(running, Level.WARNING, Focus.THREAT)
     region = page[page.index('id="warning"') : page.index('id="nudge"')]
-    assert region.count("role=") == 1
-    assert 'role="alert"' in region
+    assert region.count('role="alert"') == 1
+    assert "status" not in region
     assert region.index("help?for=threat") < region.index('href="tell"') < region.index(REASON)
 
 
@@ -95,9 +95,9 @@ async def test_it_is_fine_puts_this_card_away_and_no_newer_one(running: Running)
     old = re.search(r'name="card" value="(\w+)"', await advised(running, Level.NUDGE))
     assert old
     await advised(running, Level.WARNING)
-    assert '<section class="advice warning' in (await running.mia.post("fine", data={"card": old[1]})).text
+    assert '<div class="advice warning' in (await running.mia.post("fine", data={"card": old[1]})).text
     new = running.pair.mias.advising.card_id
-    assert '<section class="advice' not in (await running.mia.post("fine", data={"card": new})).text
+    assert '<div class="advice' not in (await running.mia.post("fine", data={"card": new})).text
 
 
 async def test_telling_somebody_is_the_users_own_message_in_their_own_chat(running: Running):
@@ -169,7 +169,7 @@ async def test_a_failure_leaves_everything_as_it_was(running: Running):
     for path in ("block", "leave"):
         page = (await running.mia.post(path)).text
         assert "This did not work just now." in page
-        assert '<section class="advice nudge' in page
+        assert '<div class="advice nudge' in page
 
 
 async def test_a_report_from_a_card_has_its_evidence_ticked(running: Running):

@@ -37,4 +37,4 @@ def test_it_stands_alone_and_names_each_thing_once(language: str):
     assert "http" not in re.sub(r"xmlns=\S+", "", page[page.index("<body") :])
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert {one for one in ids if ids.count(one) > 1} <= {"draft", "draft-note"}
-    assert len(re.findall(r'<section class="advice (?:nudge|warning)"', page)) == 4 * len(AgeGroup)
+    assert len(re.findall(r'<div class="advice (?:nudge|warning)"', page)) == 4 * len(AgeGroup)

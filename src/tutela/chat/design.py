@@ -62,7 +62,8 @@ def _cards(group: AgeGroup, reasons: tuple[str, ...], tongue: Words) -> dict[str
     tip = Advice(Level.TIP, Focus.GENERAL, group, (), (), ())
     cards = []
     for number, (level, focus) in enumerate(STATES):
-        told = reasons[3 * number % len(reasons) :][:3]
+        spoken_to = tuple(stage.reason for stage in stages() if stage.id == focus.value)
+        told = (*spoken_to, *(one for one in reasons[3 * number :] if one not in spoken_to))[:3]
         advice = Advice(level, focus, group, (), told, ())
         cards.append(card_view(advice, f"{group.value}-{number}", tongue, reporting=True))
     return {"tip": (tip.title(tongue), tip.text(tongue)), "cards": cards}
