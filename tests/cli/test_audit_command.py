@@ -60,6 +60,23 @@ def test_it_follows_a_checkpoint_that_was_kept(config: Path, tmp_path: Path):
     assert "3 entries" in tutela("audit", "verify", "--against", kept, "--config", config).stdout
 
 
+def test_it_is_said_what_was_written_and_which_file_is_no_checkpoint(config: Path, tmp_path: Path):
+    kept = tmp_path / "kept.checkpoint"
+    assert str(kept) in "".join(tutela("audit", "checkpoint", "--out", kept, "--config", config).stdout.split("\n"))
+    key = tutela("audit", "key", "--config", config).stdout.strip()
+    leaves = tmp_path / "audit.jsonl"
+    tutela("audit", "leaves", "--out", leaves, "--config", config)
+    for command in (
+        ("verify", "--against", config, "--config", config),
+        ("check", leaves, config, "--key", key),
+        ("check", leaves, kept, "--key", key, "--against", config),
+    ):
+        result = tutela("audit", *command, "--json", code=1)
+        error = json.loads(result.stdout)["error"]
+        assert error["code"] == "malformed-note"
+        assert error["message"].startswith(f"{config} is not a checkpoint: ")
+
+
 @pytest.mark.parametrize(
     "statement",
     [

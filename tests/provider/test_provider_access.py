@@ -15,7 +15,9 @@ import pytest
 
 from harness.provider import SERVER, Stage, everything_in, random_request, small_epoch, staged
 from tutela.lists import defaults
+from tutela.provider import problems
 from tutela.provider.access import AccessRecord, LineSink
+from tutela.provider.errors import StorageUnavailable
 from tutela.provider.tables import Base
 from tutela.wire.check import CheckResponse, request_bytes, response_bytes
 
@@ -190,3 +192,13 @@ def test_no_table_has_room_for_it():
         if re.match(r"BLOB|BYTEA|TEXT|VARCHAR\((?!16|32|64|255)", str(column.type))
     }
     assert roomy == {"epoch.envelope"}
+
+
+@pytest.mark.parametrize(("error", "traced"), [(StorageUnavailable("it is away"), False), (KeyError("ours"), True)])
+def test_a_database_that_is_away_is_one_line_in_the_log(
+    caplog: pytest.LogCaptureFixture, error: Exception, traced: bool
+):
+    """It says so at each request, and there are many."""
+    problems.answer(error)
+    [record] = caplog.records
+    assert bool(record.exc_info) is traced

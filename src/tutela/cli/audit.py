@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,7 @@ from tutela.provider.review import audit_key
 from tutela.provider.review.checkpoints import Checkpoints, check_leaves
 from tutela.provider.service import Provider
 from tutela.transparency import checkpoint as checkpoints
+from tutela.transparency.errors import MalformedCheckpoint, MalformedNote
 from tutela.transparency.note import NOTE_BYTES, VerifierKey
 
 _FILE: Final = click.Path(dir_okay=False, path_type=Path)
@@ -58,8 +59,7 @@ def verify(against: Path | None, config: Path, as_json: bool) -> None:
       tutela audit verify --config /srv/tutela/provider.toml
       tutela audit verify --against 2026-11-24.checkpoint
     """
-    older = None if against is None else files.read(against, limit=NOTE_BYTES)
-    with _opened(config) as (kept, _):
+    with _opened(config) as (kept, _), nullcontext() if against is None else _named(against) as older:
         newest = kept.verified(older)
     facts = {"whole": True, "entries": newest.size, "root": newest.root.hex()}
     answer(as_json, facts, lambda: say(f"The log is whole: {count(newest.size, 'entry', 'entries')}."))
@@ -76,7 +76,7 @@ def checkpoint(out: Path | None, config: Path) -> None:
       tutela audit checkpoint --out 2026-11-24.checkpoint
     """
     with _opened(config) as (kept, _):
-        _write(out, kept.sign())
+        _write(out, kept.sign(), "A signed checkpoint is")
 
 
 @audit.command()
@@ -90,7 +90,7 @@ def leaves(out: Path | None, config: Path) -> None:
       tutela audit leaves --out audit.jsonl
     """
     with _opened(config) as (_, database):
-        _write(out, b"".join(leaf + b"\n" for leaf in log.leaves(database)))
+        _write(out, b"".join(leaf + b"\n" for leaf in log.leaves(database)), "All entries are")
 
 
 @audit.command()
@@ -124,8 +124,12 @@ def check(leaves: Path, checkpoint: Path, vkey: str, against: Path | None, as_js
       tutela audit check audit.jsonl new.checkpoint --key KEY --against old.checkpoint
     """
     verifier = VerifierKey.decode(vkey)
-    signed = checkpoints.read(files.read(checkpoint, limit=NOTE_BYTES), verifier)
-    older = None if against is None else checkpoints.read(files.read(against, limit=NOTE_BYTES), verifier)
+    with _named(checkpoint) as data:
+        signed = checkpoints.read(data, verifier)
+    older = None
+    if against is not None:
+        with _named(against) as data:
+            older = checkpoints.read(data, verifier)
     with leaves.open("rb") as lines:
         check_leaves((line.removesuffix(b"\n") for line in lines), signed, older)
     told = f"The log {escape(signed.origin)} is whole: {count(signed.size, 'entry', 'entries')}, as was signed."
@@ -140,8 +144,19 @@ def _opened(config: Path) -> Iterator[tuple[Checkpoints, Database]]:
         yield Checkpoints(provider.database, signer, settings.audit_checkpoint), provider.database
 
 
-def _write(out: Path | None, data: bytes) -> None:
+def _write(out: Path | None, data: bytes, what: str) -> None:
     if out is None:
         click.echo(data, nl=False)
     else:
         files.create(out, data)
+        say(f"{what} in {escape(str(out))}. Keep it somewhere else, too.")
+
+
+@contextmanager
+def _named(file: Path) -> Iterator[bytes]:
+    """Read a checkpoint; say which file it was that is none."""
+    try:
+        yield files.read(file, limit=NOTE_BYTES)
+    except (MalformedNote, MalformedCheckpoint) as error:
+        hint = "Give what `tutela audit checkpoint` wrote."
+        raise type(error)(f"{file} is not a checkpoint: {error.message}", hint=hint) from error

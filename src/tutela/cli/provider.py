@@ -138,6 +138,7 @@ def init(directory: Path, name: str, homeservers: tuple[str, ...], database: str
         say(f"The settings are in [bold]{escape(str(path))}[/]: read them through once.")
         say(f"Next: tutela list trust-root --out {escape(str(settings.trust_root))} --list LIST")
         say(f"      tutela provider publish --list LIST --config {escape(str(path))}")
+        say(f'      tutela staff invite "NAME" --role admin --config {escape(str(path))}')
         say(f"      tutela provider serve --config {escape(str(path))}")
 
     answer(as_json, {"config": str(path), "data": str(settings.data), "trust_root": str(settings.trust_root)}, text)
@@ -311,6 +312,8 @@ def status(config: Path, as_json: bool) -> None:
 
     def text() -> None:
         table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")
         table.add_row("Newest epoch", str(found.epoch.number) if found.epoch else "none: tutela provider publish")
         if found.epoch is not None:
             table.add_row("", f"made {found.epoch.created}")

@@ -153,7 +153,8 @@ def refusal(visit: Visit, error: Exception, keeps: tuple[str, ...] = ()) -> Resp
     """Answer with what went wrong, and with the fields `keeps` of what was sent."""
     status, title, text = told(error)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        _log.error("%s", error, exc_info=error)
+        # A database that is away says all in its words, and at each request.
+        _log.error("%s", error, exc_info=None if isinstance(error, errors.StorageUnavailable) else error)
     tongue = visit.words
     headers = {}
     if (wait := getattr(error, "retry_after", None)) is not None:

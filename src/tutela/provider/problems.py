@@ -91,7 +91,8 @@ def answer(error: Exception) -> Response:
     """Return the answer to a request that met `error`."""
     shown = public(error)
     if isinstance(shown, _INSIDE):
-        _log.error("%s", error, exc_info=error)
+        # A database that is away says all in its words, and at each request.
+        _log.error("%s", error, exc_info=None if isinstance(error, errors.StorageUnavailable) else error)
     headers = {"cache-control": "no-store"}
     if isinstance(shown, errors.ProviderError) and shown.retry_after is not None:
         headers["retry-after"] = str(shown.retry_after)

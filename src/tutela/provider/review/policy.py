@@ -173,7 +173,8 @@ class Policy(_Part, frozen=True, dict=True):
         """
         rule = self.rule(rule_id)
         if rule is None:
-            raise WrongDecision(f"the policy has no rule {rule_id!r:.80}")
+            known = ", ".join(rule.id for rule in self.rules)
+            raise WrongDecision(f"the policy has no rule {rule_id!r:.80}", hint=f"It has {known}.")
         if not actions or len(set(actions)) != len(actions):
             raise WrongDecision("choose at least one action, and each once")
         if beyond := [action for action in actions if action not in rule.actions]:

@@ -294,7 +294,9 @@ class StaffStore:
     def _present(self, connection: Connection, staff: str) -> Person:
         found = connection.execute(select(Staff).where(Staff.id == staff, Staff.dismissed.is_(None))).first()
         if found is None:
-            raise UnknownPerson("there is nobody of this id")
+            raise UnknownPerson(
+                "there is nobody of this id", hint="`tutela staff list` shows everybody with their ids."
+            )
         return Person(found.id, found.name, Role(found.role), found.organisation)
 
     def _still_here(self, connection: Connection, staff: str) -> Person:
