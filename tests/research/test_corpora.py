@@ -19,7 +19,7 @@ PAN = """<?xml version="1.0" encoding="UTF-8"?>
 <conversations>
   <conversation id="c1">
     <message line="1"><author> aa </author><time>23:50</time><text>do you play chess?</text></message>
-    <message line="2"><author>bb</author><time>00:10</time><text>yes &amp;amp;#8212; write to <email/> or so</text></message>
+    <message line="2"><author>bb</author><time>00:10</time><text>yes &amp;amp;#8212; at <email/> or so</text></message>
     <message line="3"><author>aa</author><time>00:11</time><text/></message>
   </conversation>
   <conversation id="c2">
@@ -37,7 +37,7 @@ def pan(folder: Path, text: str = PAN, predators: str = "aa\n") -> Path:
 def test_pan_2012(tmp_path: Path) -> None:
     first, second = read_corpus(pan(tmp_path))
     assert (first.id, first.approach, first.suspects) == ("c1", True, frozenset({"aa"}))
-    assert [turn.text for turn in first.turns] == ["do you play chess?", "yes — write to  or so", ""]
+    assert [turn.text for turn in first.turns] == ["do you play chess?", "yes — at  or so", ""]
     times = [turn.time for turn in first.turns]
     assert times == sorted(times)  # it runs over midnight
     assert (second.approach, second.turns[0].time) == (False, None)

@@ -21,7 +21,7 @@ from tutela.research.errors import BadScript
 from tutela.research.scripts import START, filled
 
 #: Languages with a bank.
-BANKS: Final = ("en", "fr", "es", "de", "nl", "pt", "it")
+BANKS: Final = ("en",)
 #: Stages that come early, in the middle and late, in no fixed order within.
 _EARLY: Final = ("age", "flattery", "gifts", "moving")
 _MIDDLE: Final = ("isolation", "secrecy", "risk", "moving", "flattery")
@@ -185,7 +185,7 @@ def _harmless(lines: Bank, style: Style, rng: random.Random, number: int) -> Cha
     writing = _Writing(lines, style, rng)
     writing.say("other", own.open or lines.opening.other)
     for _ in range(rng.randint(4, 25)):
-        among = own if rng.random() < 0.75 else lines.smalltalk
+        among = own if rng.random() < 0.5 else lines.smalltalk
         first, second = ("other", "user") if rng.random() < 0.6 else ("user", "other")
         for author in (first, second):
             writing.say(author, among.other if author == "other" else among.user)

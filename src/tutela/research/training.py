@@ -25,6 +25,8 @@ from tutela.signals.conversation.stages import stage_of
 
 FORMAT: Final = "tutela conversation model v1"
 _LARGEST: Final = 8.0
+#: A threshold stands a little above the last harmless chat that must stay below it.
+_ABOVE: Final = 0.05
 
 
 class Prior(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -154,7 +156,7 @@ def thresholds(model: Model, replays: Sequence[Replay], *, per_thousand: float) 
     if not len(harmless):
         raise TooFew("Thresholds need harmless conversations.")
     allowed = int(len(harmless) * per_thousand / 1000)
-    nudge = float(harmless[min(allowed, len(harmless) - 1)]) + 0.25
+    nudge = float(harmless[min(allowed, len(harmless) - 1)]) + _ABOVE
     return with_levels(model, nudge=nudge)
 
 
