@@ -5,6 +5,8 @@ Each room has one branch beneath it, in its own `errors.py`::
     TutelaError
     ├── WireError            wire: malformed, oversized or forged messages
     ├── PictureError         signals/image: a picture that cannot be read
+    ├── ConversationError    signals/conversation: a language file, a model or a state that cannot be used
+    ├── ResearchError        research: a corpus or script that cannot be used
     ├── MatchingError        matching: a proof, key or filter that does not hold
     ├── TransparencyError    transparency: proofs, notes and checkpoints of a log
     ├── ListError            lists: submissions, agreement, epochs
