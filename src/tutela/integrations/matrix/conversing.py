@@ -1,7 +1,7 @@
 """Between the timeline and the conversation guard: who said what to whom, and what the user is told.
 
-All of it stays on the device. The guard must never keep anybody from reading or writing: what goes wrong in it is logged
-without content, and the client goes on.
+All of it stays on the device. The guard must never keep anybody from reading or writing: what goes wrong in it is
+logged without content, and the client goes on.
 """
 
 from __future__ import annotations

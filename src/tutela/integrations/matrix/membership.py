@@ -59,7 +59,7 @@ async def invite(device: OwnDevice, room_id: str, user_id: str) -> None:
     await device.api.post(f"rooms/{quote(room_id, safe='')}/invite", {"user_id": user_id})
 
 
-async def leave(device: OwnDevice, room_id: str, *, forget: bool) -> None:
+async def leave(device: OwnDevice, room_id: str, *, forget: bool = False) -> None:
     """Leave a room, or decline an invitation; with `forget`, have the homeserver take it off the account's list."""
     await device.api.post(f"rooms/{quote(room_id, safe='')}/leave", {})
     device.forget_room(room_id)
