@@ -78,6 +78,7 @@ async def test_one_who_does_not_send_on_holds_nobody_up(tmp_path: Path):
             await slow.drain()
             assert (await http.get(f"{console.site.origin}/sign-in")).status_code == 200
             slow.close()
+            await slow.wait_closed()
 
 
 @pytest.mark.parametrize(
