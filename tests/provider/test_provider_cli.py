@@ -218,7 +218,8 @@ def test_serving_says_what_devices_will_miss(tmp_path: Path):
     assert [text.split(",")[-1] for text in _lacks(settings)] == [
         " so nobody can sign in",
         " so nothing can be published",
-        ' and whoever reports is told so: tutela staff invite "NAME" --role admin (they invite reviewers in the console)',
+        ' and whoever reports is told so: tutela staff invite "NAME" --role admin (they invite reviewers in the '
+        "console)",
         " so devices cannot check",
     ]
     hire(settings, Role.ADMIN)
