@@ -21,7 +21,7 @@ from tutela.research.errors import BadScript
 from tutela.research.scripts import START, filled
 
 #: Languages with a bank.
-BANKS: Final = ("en",)
+BANKS: Final = ("en", "fr", "es", "de", "nl", "pt", "it")
 #: Stages that come early, in the middle and late, in no fixed order within.
 _EARLY: Final = ("age", "flattery", "gifts", "moving")
 _MIDDLE: Final = ("isolation", "secrecy", "risk", "moving", "flattery")
