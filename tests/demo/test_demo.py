@@ -110,7 +110,9 @@ async def test_kept_open_it_serves_the_windows_until_it_is_stopped(tmp_path: Pat
         text = ""
         async with asyncio.timeout(240):
             while "Ctrl-C" not in text:
-                text += (await process.stdout.readline()).decode()
+                line = (await process.stdout.readline()).decode()
+                assert line, f"it ended by itself:\n{text}"
+                text += line
         links = re.findall(r"http://127\.0\.0\.1:\d+/[sw]/\S+", text)
         assert len(links) == 4
         async with httpx.AsyncClient(trust_env=False) as http:
