@@ -97,6 +97,13 @@ def test_a_language_file_is_checked(tmp_path: Path):
     assert "how (old" in result.output
 
 
+def test_every_state_on_one_page(tmp_path: Path):
+    out = tmp_path / "guard.html"
+    assert run("design", str(out), "--words", "fr").exit_code == 0
+    assert 'lang="fr"' in out.read_text()
+    assert run("design", str(out)).exit_code == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
@@ -119,5 +126,5 @@ def test_what_cannot_be_done_is_told(
 
 
 def test_help_has_examples():
-    for command in ((), ("try",), ("evaluate",), ("train",), ("generate",), ("check",)):
+    for command in ((), ("try",), ("evaluate",), ("train",), ("generate",), ("check",), ("design",)):
         assert "tutela conversation" in run(*command, "--help").output

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from tutela.cli.console import JSON, Group, answer, count, say, show
+from tutela.cli.missing import missing
 from tutela.cli.trying import Trial
 from tutela.device.conversation import AgeGroup
 from tutela.lists import files
@@ -60,6 +61,7 @@ def conversation() -> None:
       tutela conversation evaluate segments.csv --json
       tutela conversation train --synthetic 6000 --out model.json
       tutela conversation check languages/sv.toml
+      tutela conversation design guard.html
 
     Nothing leaves this machine, and no line of a corpus is ever printed.
     Exit codes: 0 done; 1 something could not be read or is not enough; 2 wrong usage.
@@ -214,6 +216,24 @@ def generate(number: int, languages: tuple[str, ...], approaches: float, seed: i
             click.echo(line, nl=False)
     else:
         files.create(out, b"".join(lines))
+
+
+@conversation.command()
+@click.argument("out", type=_FILE)
+@click.option("--words", type=click.Choice(["en", "fr"]), default="en", show_default=True, help="The language.")
+def design(out: Path, words: str) -> None:
+    """Write a page with every state and text of the guard to OUT, a file that is not there yet.
+
+    \b
+    Example:
+      tutela conversation design guard.html --words fr
+    """
+    try:
+        from tutela.chat.design import render
+    except ModuleNotFoundError as error:
+        raise missing(error, "conversation design", "chat") from error
+    files.create(out, render(words).encode())
+    say(f"Wrote {escape(str(out))}.")
 
 
 @conversation.command()

@@ -1,7 +1,8 @@
 """From what is kept of a conversation to the numbers that the model weighs, each between 0 and 1 or a little above.
 
-Each rises with what the other person shows and never falls with it (`lowers` stages are the own user's alone). So
-the model, whose weights have fixed signs, is monotone: nothing that the other person adds makes them look safer.
+Each rises with what the other person shows and never falls with it. What lowers the risk is the own user's alone: words
+for somebody they know, and that they behave alike (`mutual`), as friends do. So the model, whose weights have fixed
+signs, is monotone: nothing that the other person adds makes them look safer.
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ def names() -> tuple[str, ...]:
     """Return the names of all features, in order."""
     signals = [f"signal:{signal}" for signal in stage_of()]
     pairs = [f"pair:{a.id}+{b.id}" for a, b in combinations(risen(), 2)]
-    return (*signals, *pairs, *(f"breadth:{hinge}" for hinge in HINGES), "asks-more", "at-night", "older")
+    return (*signals, *pairs, *(f"breadth:{hinge}" for hinge in HINGES), "asks-more", "at-night", "older", "mutual")
 
 
 def lowering() -> frozenset[str]:
-    """Return the features that lower the risk."""
-    return frozenset(f"signal:{signal}" for signal, stage in stage_of().items() if stage.lowers)
+    """Return the features that lower the risk: the own user's alone."""
+    return frozenset(("mutual", *(f"signal:{signal}" for signal, stage in stage_of().items() if stage.lowers)))
 
 
 def saturated(amount: float) -> float:
@@ -81,6 +82,9 @@ def _structure(memory: Memory, own_age: int | None) -> Mapping[str, float]:
         found["asks-more"] = 1.0 - 0.8**more
     if memory.other.night > 1:
         found["at-night"] = 1.0 - 0.8 ** (memory.other.night - 1)
+    mutual = sum(stage_values(memory.own).get(stage.id, 0.0) for stage in risen())
+    if mutual:
+        found["mutual"] = saturated(mutual)
     own, other = own_age if own_age is not None else memory.own.age, memory.other.age
     if own is not None and other is not None and own < _ADULT and other - own >= 3:
         found["older"] = min(1.0, (other - own) / 6)
