@@ -49,6 +49,11 @@ def test_the_wheel_holds_all_that_is_not_code(wheel: Path):
         "tutela/console/static/console.css",
         "tutela/provider/review/policy.toml",
         "tutela/provider/migrations/env.py",
+        "tutela/signals/conversation/stages.toml",
+        "tutela/signals/conversation/model.json",
+        "tutela/signals/conversation/languages/en.toml",
+        "tutela/research/prior.toml",
+        "tutela/research/synthesis/en.toml",
     ):
         assert needed in names, needed
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/", "docs/"))]

@@ -75,6 +75,7 @@ _USES: Final = {
     "the provider": ("the provider",),
     "the console": ("the provider", "the console"),
     "the chat page": ("a device", "a Matrix client", "the chat page"),
+    "research": ("a device", "research"),
     "the demo": ("a device", "a Matrix client", "the provider", "the console", "the chat page", "the demo"),
 }
 
@@ -160,6 +161,8 @@ def _user() -> Finding:
 
 _DISTRIBUTIONS: Final = {
     "httpx": "httpx",
+    "py3langid": "py3langid",
+    "scipy": "scipy",
     "nio": "matrix-nio",
     "vodozemac": "vodozemac",
     "fastapi": "fastapi",
@@ -176,6 +179,8 @@ _LOOKS: Final[tuple[Callable[[], Finding], ...]] = (
     _temporary,
     _loopback,
     _extra("device", "httpx", "a device"),
+    _extra("device", "py3langid", "a device"),
+    _extra("research", "scipy", "research"),
     _extra("matrix", "nio", "a Matrix client"),
     _extra("matrix", "vodozemac", "a Matrix client"),
     _extra("provider", "fastapi", "the provider"),
