@@ -75,7 +75,6 @@ _USES: Final = {
     "the provider": ("the provider",),
     "the console": ("the provider", "the console"),
     "the chat page": ("a device", "a Matrix client", "the chat page"),
-    "research": ("a device", "research"),
     "the demo": ("a device", "a Matrix client", "the provider", "the console", "the chat page", "the demo"),
 }
 
@@ -180,7 +179,7 @@ _LOOKS: Final[tuple[Callable[[], Finding], ...]] = (
     _loopback,
     _extra("device", "httpx", "a device"),
     _extra("device", "py3langid", "a device"),
-    _extra("research", "scipy", "research"),
+    _extra("research", "scipy", "nothing but training and measuring the conversation guard"),
     _extra("matrix", "nio", "a Matrix client"),
     _extra("matrix", "vodozemac", "a Matrix client"),
     _extra("provider", "fastapi", "the provider"),
