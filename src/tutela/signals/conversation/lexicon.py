@@ -20,7 +20,7 @@ from tutela.signals.conversation.stages import stage_of
 from tutela.signals.conversation.vocabulary import Vocabulary
 
 #: The languages that ship.
-LANGUAGES: Final = ("en", "es", "pt")
+LANGUAGES: Final = ("en", "es", "pt", "it")
 
 Phrase = Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
 Words = Annotated[str, msgspec.Meta(min_length=1)]
