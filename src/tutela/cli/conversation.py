@@ -27,7 +27,8 @@ from tutela.research.corpora import encode_line, read_corpus
 from tutela.research.evaluation import Measured, measure, replayed
 from tutela.research.replay import Replay
 from tutela.signals.conversation.decision import Level
-from tutela.signals.conversation.lexicon import Lexicon, parse_language
+from tutela.signals.conversation.language_file import parse_language
+from tutela.signals.conversation.lexicon import Lexicon
 from tutela.signals.conversation.model import Model, encode_model, parse_model, shipped_model
 from tutela.signals.conversation.stages import stage_of
 

@@ -38,8 +38,8 @@ _FOLDER: Final = "tutela-demo-"
 _STOPS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: What the extra `demo` brings, as modules: looked for before the first words, so that nothing is begun in vain.
 NEEDED: Final = (
-    "alembic", "fastapi", "httpx", "jinja2", "nio", "py3langid", "python_multipart", "sqlalchemy", "starlette", "synapse",
-    "tzdata", "uvicorn", "vodozemac", "webauthn",
+    "alembic", "fastapi", "httpx", "jinja2", "nio", "py3langid", "python_multipart", "sqlalchemy", "starlette",
+    "synapse", "tzdata", "uvicorn", "vodozemac", "webauthn",
 )  # fmt: skip
 
 

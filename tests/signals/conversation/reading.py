@@ -5,7 +5,8 @@ from __future__ import annotations
 from tutela.research.training import prior
 from tutela.signals.conversation.conversation import Conversation, Reader
 from tutela.signals.conversation.features import names
-from tutela.signals.conversation.lexicon import Lexicon, parse_language
+from tutela.signals.conversation.language_file import parse_language
+from tutela.signals.conversation.lexicon import Lexicon
 from tutela.signals.conversation.message import Message, Side
 from tutela.signals.conversation.model import Calibration, Model, Thresholds
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
@@ -62,6 +62,7 @@ class Conversation:
         self._reader = reader
         self.memory = memory or Memory()
         self.told = told or Told()
+        self._last: tuple[tuple[int | None, ...], Assessment] | None = None
 
     def read(self, message: Message, *, own_age: int | None = None) -> Assessment:
         """Read one message and return what it makes of the conversation. A message read before changes nothing."""
@@ -84,6 +85,14 @@ class Conversation:
 
     def assess(self, *, own_age: int | None = None, new: tuple[str, ...] = ()) -> Assessment:
         """Return the present assessment without reading anything."""
+        asked = (own_age, self.memory.own.age, self.memory.other.age)
+        if not new and self._last is not None and self._last[0] == asked:
+            return self._last[1]  # what fades meanwhile is taken into account when something new is seen
+        made = self._assess(own_age, new)
+        self._last = asked, replace(made, speaks=False, new=())
+        return made
+
+    def _assess(self, own_age: int | None, new: tuple[str, ...]) -> Assessment:
         seen = features(self.memory, own_age=own_age)
         model = self._reader.model
         score = model.score(seen)

@@ -30,6 +30,7 @@ _SET: Final = re.compile(r"<[a-z_]+>")
 _MOST_WAYS: Final = 2_000
 #: Remembered steps of the deterministic automaton.
 _REMEMBERED: Final = 40_000
+_NOTHING: Final[frozenset[int]] = frozenset()
 
 Word = str
 """A folded word, a beginning that ends in `*`, `#`, `^` or `..`."""
@@ -155,23 +156,30 @@ class Automaton:
         self._moves: list[_Moves] = []
         self._owner: list[int | None] = []
         self._numbers: dict[tuple[_Moves, int | None], int] = {}
-        self._begin: dict[int, list[int]] = defaultdict(list)
+        begin: dict[int, set[int]] = defaultdict(set)
         for owner, parts in phrases:
-            self._add(owner, parts)
+            self._add(owner, parts, begin)
         self._numbers.clear()
+        takers: dict[int | None, set[int]] = defaultdict(set)
+        for state, moves in enumerate(self._moves):
+            for words, _ in moves:
+                for word in (None,) if words is None else words:
+                    takers[word].add(state)
+        self._begin = {word: frozenset(states) for word, states in begin.items()}
+        self._takers = {word: frozenset(states) for word, states in takers.items()}
+        """By word, and by `None` for any word: the states that go on with it."""
         self._forget()
 
     def __len__(self) -> int:
         return len(self._moves)
 
-    def _add(self, owner: int, parts: Sequence[Part]) -> None:
+    def _add(self, owner: int, parts: Sequence[Part], begin: dict[int, set[int]]) -> None:
         state = self._state((), owner)
         for part in reversed(parts):
             state = self._before(part, state)
         for words, target in self._moves[state]:
             for word in words or ():
-                if target not in self._begin[word]:
-                    self._begin[word].append(target)
+                begin[word].add(target)
 
     def _before(self, part: Part, after: int) -> int:
         targets: dict[int, set[int]] = defaultdict(set)
@@ -226,17 +234,20 @@ class Automaton:
 
     def _step(self, state: int, ids: tuple[int, ...]) -> int:
         if len(self._steps) >= _REMEMBERED:
-            here = self._sets[state]
+            standing = self._sets[state]
             self._forget()
-            state = self._number(here)
-        found = {target for word in ids for target in self._begin.get(word, ())}
+            state = self._number(standing)
+        here = self._sets[state]
+        found = {target for word in ids for target in self._begin.get(word, _NOTHING)}
         at_edge = bool(ids) and ids == self.edge
         if at_edge:
-            found.update(one for one in self._sets[state] if self._owner[one] is None)
-        for one in self._sets[state]:
-            for words, target in self._moves[one]:
-                if (words is None and not at_edge) or (words is not None and not words.isdisjoint(ids)):
-                    found.add(target)
+            found.update(one for one in here if self._owner[one] is None)
+        else:
+            for one in here & self._takers.get(None, _NOTHING):
+                found.update(target for words, target in self._moves[one] if words is None)
+        for word in ids:
+            for one in here & self._takers.get(word, _NOTHING):
+                found.update(target for words, target in self._moves[one] if words is not None and word in words)
         after = self._steps[state, ids] = self._number(frozenset(found))
         return after
 
