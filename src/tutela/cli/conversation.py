@@ -160,6 +160,13 @@ def evaluate(
     "--per-thousand", type=click.FloatRange(0, 1000), default=0.5, show_default=True,
     help="Harmless chats of the training set that may get a nudge.",
 )  # fmt: skip
+@click.option(
+    "--quiet",
+    type=click.IntRange(0),
+    default=0,
+    metavar="N",
+    help="Also N harmless generated chats for the thresholds.",
+)
 @click.option("--out", type=_FILE, required=True, help="The model file to write; it must not be there yet.")
 @JSON
 def train(
@@ -171,6 +178,7 @@ def train(
     seed: int,
     jobs: int,
     per_thousand: float,
+    quiet: int,
     out: Path,
     as_json: bool,
 ) -> None:
@@ -178,13 +186,16 @@ def train(
 
     \b
     A third of the chats is kept for calibration and thresholds. Examples:
-      tutela conversation train --synthetic 6000 --out model.json
+      tutela conversation train --synthetic 6000 --quiet 8000 --out model.json
       tutela conversation train pan12-training.xml --predators pan12-training-predators.txt --out mine.json
     Beware of one corpus alone: models trained on PAN-2012 learn its sources (Vogt et al. 2021).
     """
     replays = _read(corpora, predators, synthetic, language, variants, seed, jobs, quiet=as_json)
     names = [path.name for path in corpora] + ([f"{synthetic} generated chats"] if synthetic else [])
-    fitted = training.train(replays, per_thousand=per_thousand, trained_on=", ".join(names))
+    with _progress(as_json) as done:
+        harmless = compose(quiet, approaches=0.0, seed=seed + 1)
+        calm = replayed(harmless, jobs=jobs, done=done)
+    fitted = training.train(replays, per_thousand=per_thousand, trained_on=", ".join(names), quiet=calm)
     files.create(out, encode_model(fitted))
     heaviest = sorted(fitted.weights.items(), key=lambda item: -abs(item[1]))[:12]
     facts = {"out": str(out), "conversations": len(replays), "weights": len(fitted.weights), "heaviest": dict(heaviest)}

@@ -185,7 +185,7 @@ def _harmless(lines: Bank, style: Style, rng: random.Random, number: int) -> Cha
     writing = _Writing(lines, style, rng)
     writing.say("other", own.open or lines.opening.other)
     for _ in range(rng.randint(4, 25)):
-        among = own if rng.random() < 0.5 else lines.smalltalk
+        among = own if rng.random() < 0.4 else lines.smalltalk
         first, second = ("other", "user") if rng.random() < 0.6 else ("user", "other")
         for author in (first, second):
             writing.say(author, among.other if author == "other" else among.user)

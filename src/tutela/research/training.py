@@ -167,14 +167,15 @@ def with_levels(model: Model, *, nudge: float) -> Model:
     )
 
 
-def train(replays: Sequence[Replay], *, per_thousand: float, trained_on: str) -> Model:
-    """Fit on two thirds of the chats, calibrate and set thresholds on the rest. Raises `TooFew`.
+def train(replays: Sequence[Replay], *, per_thousand: float, trained_on: str, quiet: Sequence[Replay] = ()) -> Model:
+    """Fit on two thirds of the chats, calibrate on the rest, and set thresholds there and on `quiet`. Raises `TooFew`.
 
-    A group of chats stays together, so that the rest tells something new.
+    A group of chats stays together, so that the rest tells something new. `quiet` are harmless chats; a threshold that
+    lets one in a thousand through needs thousands of them.
     """
     groups = sorted({one.chat.group or one.chat.id for one in replays})
     kept = {group for i, group in enumerate(groups) if i % 3 == 2}
     first = [one for one in replays if (one.chat.group or one.chat.id) not in kept]
     rest = [one for one in replays if (one.chat.group or one.chat.id) in kept]
     fitted = calibrated(fit(first, prior(), trained_on=trained_on), rest)
-    return thresholds(fitted, rest, per_thousand=per_thousand)
+    return thresholds(fitted, [*rest, *quiet], per_thousand=per_thousand)
