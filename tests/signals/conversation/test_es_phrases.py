@@ -93,6 +93,14 @@ def spanish() -> Lexicon:
         ("ok mamá", "calls-family"),
         ("gracias profe", "calls-teacher"),
         ("nos vemos mañana en clase", "shares-life"),
+        ("que no salga de aqui", "our-secret"),
+        ("tus viejos no se van a dar cuenta", "hide-from-parents"),
+        ("vas borrando los mensajes cuando acabemos", "delete-traces"),
+        ("se fueron ya tus padres", "who-is-home"),
+        ("quien mas usa esta compu", "who-sees-phone"),
+        ("encima que te compre los pavos", "you-owe-me"),
+        ("todo tu cole va a ver el video", "share-threat"),
+        ("a nadie le importaria si te mueres", "hurt-yourself"),
     ],
 )
 def test_a_paraphrase_shows_its_signal(text: str, signal: str) -> None:
@@ -166,6 +174,14 @@ def test_a_paraphrase_shows_its_signal(text: str, signal: str) -> None:
         "no hace falta que traigas nada, hay comida de sobra",
         "avísame cuando llegues a casa",
         "me quedé sin batería, por eso no contesté",
+        "quién está despierto para un duo",
+        "les dices a tus padres que el martes hay reunión",
+        "te doy cinco minutos para que te pongas los zapatos",
+        "nadie te va a juzgar por pedir ayuda",
+        "el moderador borró mi mensaje",
+        "tienes que pagar 15 euros del autobús",
+        "última oportunidad para apuntarse a la excursión",
+        "en la serie el malo le dice tu vida se acaba",
     ],
 )
 def test_everyday_talk_shows_nothing_serious(text: str) -> None:
