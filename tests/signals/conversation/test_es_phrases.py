@@ -101,6 +101,10 @@ def spanish() -> Lexicon:
         ("encima que te compre los pavos", "you-owe-me"),
         ("todo tu cole va a ver el video", "share-threat"),
         ("a nadie le importaria si te mueres", "hurt-yourself"),
+        ("después de leer borralo", "delete-traces"),
+        ("te confio algo pero no lo cuentes", "our-secret"),
+        ("la confianza se demuestra", "if-you-loved-me"),
+        ("llevo dos horas esperando tu foto", "keeps-pushing"),
     ],
 )
 def test_a_paraphrase_shows_its_signal(text: str, signal: str) -> None:
@@ -182,6 +186,14 @@ def test_a_paraphrase_shows_its_signal(text: str, signal: str) -> None:
         "tienes que pagar 15 euros del autobús",
         "última oportunidad para apuntarse a la excursión",
         "en la serie el malo le dice tu vida se acaba",
+        "nadie te va a extrañar más que yo cuando te mudes amiga",
+        "no tiene nada de malo pedir ayuda",
+        "pregunta a tus papás si te dejan venir a mi cumple",
+        "si se entera la profe nos mata jaja",
+        "voy a por ti a las seis, hija",
+        "quién se queda a dormir en la pijamada?",
+        "hice un corte en la cartulina",
+        "la maestra revisa los cuadernos el lunes",
     ],
 )
 def test_everyday_talk_shows_nothing_serious(text: str) -> None:
