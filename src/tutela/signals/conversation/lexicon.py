@@ -15,7 +15,7 @@ from tutela.signals.conversation.spelling import ends, fold, tokens
 from tutela.signals.conversation.stages import stage_of
 
 #: The languages that ship.
-LANGUAGES: Final = ("en", "es", "pt", "it", "nl")
+LANGUAGES: Final = ("en", "es", "pt", "it", "nl", "fr")
 
 
 @dataclass(frozen=True)
