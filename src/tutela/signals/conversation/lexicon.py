@@ -15,7 +15,7 @@ from tutela.signals.conversation.spelling import ends, fold, tokens
 from tutela.signals.conversation.stages import stage_of
 
 #: The languages that ship.
-LANGUAGES: Final = ("en", "es", "pt", "it", "nl", "fr")
+LANGUAGES: Final = ("en", "fr", "es", "de", "nl", "pt", "it")
 
 
 @dataclass(frozen=True)
