@@ -10,7 +10,10 @@ from click.testing import CliRunner, Result
 
 from tutela.cli.main import main
 
-LINES = "< hey how old r u\n> im 13\n< are your parents home?\n< dont tell your mum about us\n< do u have snapchat\n"
+LINES = (
+    "< hey how old r u\n> im 13\n< you seem so mature for your age. not like other kids\n< are your parents home?\n"
+    "< dont tell your mum about us, they wouldnt understand\n< do u have snapchat? its more private\n"
+)
 
 
 def run(*arguments: str, stdin: str = "") -> Result:

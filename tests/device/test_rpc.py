@@ -486,7 +486,9 @@ async def test_input_that_is_no_pipe_is_told(tmp_path: Path):
 
 async def test_the_conversation_guard_is_called_in_the_same_way(rpc: Rpc) -> None:
     told = None
-    for i, line in enumerate(("how old r u", "are your parents home?", "dont tell your mum about us", "u got kik")):
+    lines = ("how old r u", "so mature for your age, not like other kids", "are your parents home?", "keep us a secret",
+             "dont tell your mum about us", "u got snapchat? its more private there")  # fmt: skip
+    for i, line in enumerate(lines):
         params = {"room": "!r:x", "person": "@b:x", "id": f"${i}", "text": line, "time": i * 60_000}
         told = (await rpc.call("message_received", **params))["result"] or told
     assert told is not None

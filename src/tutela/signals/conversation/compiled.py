@@ -18,8 +18,7 @@ class Hits:
     """What the phrases of one language find in a message."""
 
     signals: frozenset[str]
-    """Without those that stand behind a quoting opening."""
-    unless: frozenset[str]
+    """Without those that are taken back, or stand behind a quoting opening."""
     quotes: bool
     states_age: bool
 
@@ -98,8 +97,8 @@ class CompiledLanguage:
                 quoted = found.last if quoted is None else quoted
             else:
                 aged = True
-        kept = frozenset(signal for signal, last in signals.items() if quoted is None or last <= quoted)
-        return Hits(kept, frozenset(unless), quoted is not None, aged)
+        kept = {signal for signal, last in signals.items() if quoted is None or last <= quoted}
+        return Hits(frozenset(kept - unless), quoted is not None, aged)
 
 
 def _shortest(parts: Sequence[Part]) -> int:

@@ -53,9 +53,8 @@ class Lexicon:
             for language in self._languages
         ]
         shown: frozenset[str] = frozenset().union(*(hit.signals for hit in hits))
-        unless = frozenset().union(*(hit.unless for hit in hits))
         return Reading(
-            tuple(sorted(shown - unless, key=self._order.__getitem__)),
+            tuple(sorted(shown, key=self._order.__getitem__)),
             "?" in text or bool(raw and raw[0] in self._questions),
             _age(raw) if any(hit.states_age and not hit.quotes for hit in hits) else None,
             tuple(raw[-_TAIL:]),
