@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
 
 import msgspec
 
@@ -41,7 +40,7 @@ class _Line(msgspec.Struct, omit_defaults=True):
     language: str = ""
     kind: str = ""
     group: str = ""
-    authors_known: Annotated[bool, msgspec.Meta()] = True
+    authors_known: bool = True
 
 
 def read_corpus(path: Path, *, predators: Path | None = None, language: str = "", variants: int = 1) -> Iterator[Chat]:

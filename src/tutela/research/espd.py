@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 
@@ -20,7 +20,7 @@ class _Message(msgspec.Struct):
     type: str
     author: str = ""
     body: str | None = None
-    time: Annotated[float, msgspec.Meta()] | str | None = None
+    time: float | str | None = None
     is_from_predator: bool | None = msgspec.field(default=None, name="isFromPredator")
 
 

@@ -17,13 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tutela.research.errors import TooFew
-from tutela.research.measures import Floats
+from tutela.research.measures import Bools, Floats
 from tutela.research.replay import Features, Replay
 from tutela.signals.conversation.features import lowering, names
-from tutela.signals.conversation.model import Calibration, Model, Thresholds
+from tutela.signals.conversation.model import FORMAT, Calibration, Model, Thresholds
 from tutela.signals.conversation.stages import stage_of
 
-FORMAT: Final = "tutela conversation model v1"
 _LARGEST: Final = 8.0
 #: A threshold stands a little above the last harmless chat that must stay below it.
 _ABOVE: Final = 0.05
@@ -92,6 +91,14 @@ def examples(replays: Sequence[Replay]) -> tuple[list[Features], list[bool], lis
     return rows, labels, weights
 
 
+def _evened(truth: Bools, weights: Sequence[float]) -> Floats:
+    """Return weights under which approaches and harmless chats weigh alike; both must be there."""
+    share = np.array(weights)
+    for kind in (truth, ~truth):
+        share[kind] *= len(truth) / 2 / share[kind].sum()
+    return share
+
+
 def fit(replays: Sequence[Replay], believed: Prior, *, trained_on: str) -> Model:
     """Fit weights and calibration. Thresholds are set by `thresholds`. Raises `TooFew`."""
     from scipy.optimize import minimize
@@ -100,9 +107,7 @@ def fit(replays: Sequence[Replay], believed: Prior, *, trained_on: str) -> Model
     truth = np.array(labels)
     if min(int(truth.sum()), int((~truth).sum())) < 20:
         raise TooFew("Training needs at least 20 approaches and 20 harmless conversations.")
-    x, y, share = matrix(rows), truth.astype(float), np.array(given)
-    for label in (0.0, 1.0):  # both kinds weigh alike
-        share[y == label] *= len(y) / 2 / share[y == label].sum()
+    x, y, share = matrix(rows), truth.astype(float), _evened(truth, given)
     centre = np.append(believed.weights(), believed.bias)
     down = np.array([name in lowering() for name in names()])
 
@@ -131,12 +136,11 @@ def calibrated(model: Model, replays: Sequence[Replay]) -> Model:
     from scipy.optimize import minimize
 
     rows, labels, given = examples(replays)
-    truth, share = np.array(labels, float), np.array(given)
-    if not 0 < truth.sum() < len(truth):
+    truth = np.array(labels)
+    if truth.all() or not truth.any():
         raise TooFew("Calibration needs approaches and harmless conversations.")
     scores = np.array([model.score(row) for row in rows])
-    for label in (0.0, 1.0):
-        share[truth == label] *= len(truth) / 2 / share[truth == label].sum()
+    share = _evened(truth, given)
 
     def loss(line: Floats) -> float:
         z = np.exp(line[0]) * scores + line[1]

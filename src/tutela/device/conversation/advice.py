@@ -132,7 +132,9 @@ _TITLES: Final = {
 
 
 def _sentences(advice: Advice) -> tuple[str, ...]:
-    return _TEXTS[advice.level, advice.focus, advice.group]
+    """Return the words for the age group; adults read those for teenagers where they have none of their own."""
+    own = _TEXTS.get((advice.level, advice.focus, advice.group))
+    return own or _TEXTS[advice.level, advice.focus, AgeGroup.TEEN]
 
 
 _TEXTS: Final = {
@@ -147,10 +149,6 @@ _TEXTS: Final = {
         N_("You do not have to answer, and you are not in trouble."),
     ),
     (Level.NUDGE, Focus.GENERAL, AgeGroup.TEEN): (
-        N_("Maybe it is nothing. People who want to harm somebody often begin like this, so it is good to be slow."),
-        N_("You do not have to answer, and you can say no at any time."),
-    ),
-    (Level.NUDGE, Focus.GENERAL, AgeGroup.ADULT): (
         N_("Maybe it is nothing. People who want to harm somebody often begin like this, so it is good to be slow."),
         N_("You do not have to answer, and you can say no at any time."),
     ),
@@ -174,20 +172,11 @@ _TEXTS: Final = {
         N_("Do not pay and do not send anything more: it would not end it."),
         N_("Keep the messages, stop answering, and tell somebody you trust or a helpline."),
     ),
-    (Level.WARNING, Focus.THREAT, AgeGroup.ADULT): (
-        N_("It is not your fault, and it can be stopped."),
-        N_("Do not pay and do not send anything more: it would not end it."),
-        N_("Keep the messages, stop answering, and tell somebody you trust or a helpline."),
-    ),
     (Level.WARNING, Focus.SELF_HARM, AgeGroup.CHILD): (
         N_("A friend would never ask that. You do not have to do it."),
         N_("Go to a grown-up whom you like now, or call a helpline: they are there for you."),
     ),
     (Level.WARNING, Focus.SELF_HARM, AgeGroup.TEEN): (
-        N_("A friend would never ask that. You owe them nothing, and you can leave."),
-        N_("If you feel like hurting yourself, call a helpline or the emergency number now: they are there for you."),
-    ),
-    (Level.WARNING, Focus.SELF_HARM, AgeGroup.ADULT): (
         N_("A friend would never ask that. You owe them nothing, and you can leave."),
         N_("If you feel like hurting yourself, call a helpline or the emergency number now: they are there for you."),
     ),

@@ -82,7 +82,8 @@ def _structure(memory: Memory, own_age: int | None) -> Mapping[str, float]:
         found["asks-more"] = 1.0 - 0.8**more
     if memory.other.night > 1:
         found["at-night"] = 1.0 - 0.8 ** (memory.other.night - 1)
-    mutual = sum(stage_values(memory.own).get(stage.id, 0.0) for stage in risen())
+    alike = stage_values(memory.own)
+    mutual = sum(alike.get(stage.id, 0.0) for stage in risen())
     if mutual:
         found["mutual"] = saturated(mutual)
     own, other = own_age if own_age is not None else memory.own.age, memory.other.age

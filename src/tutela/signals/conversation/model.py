@@ -21,7 +21,7 @@ from tutela.signals.conversation.features import lowering, names
 from tutela.signals.conversation.stages import stage_of
 
 Slope = Annotated[float, msgspec.Meta(gt=0.0, le=10.0)]
-_FORMAT: Final = "tutela conversation model v1"
+FORMAT: Final = "tutela conversation model v1"
 
 
 class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,8 +88,8 @@ def parse_model(data: bytes) -> Model:
         model = msgspec.json.decode(data, type=Model)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadModel(f"This is not a model file: {error}.") from error
-    if model.format != _FORMAT:
-        raise BadModel(f"This model file has the format “{model.format}”; “{_FORMAT}” is read.")
+    if model.format != FORMAT:
+        raise BadModel(f"This model file has the format “{model.format}”; “{FORMAT}” is read.")
     for name, weight in model.weights.items():
         if name not in names():
             raise BadModel(f"The model weighs “{name}”, which does not exist.", hint="Train it again.")
