@@ -299,7 +299,8 @@ async def test_two_reviewers_at_once(browser: Browser, served: Scene):
 
         await decide(two.page, "Threats and extortion", "Ban the account", "My own words.")
         # There is no form to decide any more: what was written is not in it, but not lost either.
-        await expect(two.page.get_by_role("alert")).to_contain_text("Somebody else changed this case meanwhile")
+        told = two.page.get_by_role("alert").filter(has_text="Somebody else changed this case meanwhile")
+        await expect(told).to_be_visible()
         await expect(two.page.get_by_text("My own words.")).to_be_visible()
         assert [d.state for d in served.provider.decisions.of_case(case)] == ["proposed"]
 
