@@ -489,6 +489,20 @@ def test_a_policy_that_changes_silently_is_reported(first: MadeEpoch, second: Ma
     assert "the policy differs from list.json: agreed.outgoing from stop to allow" in found.changes
 
 
+def test_a_rule_for_childrens_conversations_that_changes_silently_is_reported(
+    first: MadeEpoch, second: MadeEpoch
+) -> None:
+    child, *teens = first.manifest.policy.conversations
+    louder = replace(first.manifest.policy, conversations=(replace(child, may_switch_off=True), *teens[1:]))
+    changes = check(second, first, policy=louder).changes
+    on, off = "tip at first, nudge at most, stays on", "tip at first, nudge at most, may be switched off"
+    assert f"the policy changes: conversations.a child (everywhere else) from {on} to {off}" in changes
+    was = "tip at first, warning at most, may be switched off"
+    assert f"the policy changes: conversations.a teen (BE) from {was} to None" in changes
+    none = replace(first.manifest.policy, conversations=msgspec.UNSET)
+    assert len([one for one in check(second, first, policy=none).changes if "conversations.a " in one]) == 20
+
+
 def test_a_rule_that_changes_with_everybodys_knowledge_is_reported(first: MadeEpoch) -> None:
     stricter = replace(first.settings, agreement=replace(first.settings.agreement, same_item_distance=10))
     second = make_epoch(make_hashes(20), attested=FEED, created=LATER, previous=first)
@@ -522,6 +536,9 @@ def test_everything_in_a_first_epoch_is_a_change(first: MadeEpoch) -> None:
         "attested.incoming warn, unchecked.outgoing warn, unchecked.incoming warn, cover_checks_per_day 6, "
         "checks_per_hour 300",
         "the merge schedule: 4",
+        "the policy for conversations of a child (everywhere else): tip at first, nudge at most, stays on",
+        "the policy for conversations of a teen (BE, EE, FI, GB, LV, MT, PT, SE, US): "
+        "tip at first, warning at most, may be switched off",
         f"the key is {first.manifest.keys[0].id}",
     )
 

@@ -33,7 +33,8 @@ def read(policy: Policy) -> Policy:
 def test_a_policy_from_before_this_part_is_valid_and_keeps_its_bytes():
     policy = document.decode(OLD, Policy, limit=10_000)
     assert policy.conversations is msgspec.UNSET
-    assert document.encode(policy) == OLD == document.encode(defaults.POLICY)
+    without = msgspec.structs.replace(defaults.POLICY, conversations=msgspec.UNSET)
+    assert document.encode(policy) == OLD == document.encode(without)
 
 
 def test_rules_come_back_as_they_were_written():

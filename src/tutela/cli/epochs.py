@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-import msgspec
 from rich.markup import escape
 
 from tutela.cli.authority import KEY, PASSPHRASE, open_key, read_descriptor
@@ -19,13 +18,14 @@ from tutela.lists import audit as auditing
 from tutela.lists import canonical, files, times
 from tutela.lists.audit import Audit, Held
 from tutela.lists.authority import check_descriptor
+from tutela.lists.changes import conversations_of
 from tutela.lists.errors import BuildRefused, UnacceptedChanges, WorkspaceDamaged
 from tutela.lists.keys import rotated_until
 from tutela.lists.signing_record import SigningRecord
 from tutela.lists.workspace import Workspace
 from tutela.wire import envelope, limits
 from tutela.wire.errors import WireError
-from tutela.wire.manifest import Manifest, Policy
+from tutela.wire.manifest import Manifest
 from tutela.wire.submission import ListClass
 
 WORKERS = click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes to use.")
@@ -326,14 +326,6 @@ def policy_of(manifest: Manifest) -> str:
         for name, action in (("agreed", policy.agreed), ("attested", policy.attested), ("unchecked", policy.unchecked))
     )
     return "; ".join((", ".join(actions), *conversations_of(policy)))
-
-
-def conversations_of(policy: Policy) -> Iterator[str]:
-    """Return what a policy says of the conversation guard, rule by rule, in words."""
-    for rule in () if policy.conversations is msgspec.UNSET else policy.conversations:
-        where = rule.jurisdiction or "everywhere else"
-        off = "may be switched off" if rule.may_switch_off else "stays on"
-        yield f"conversations of a {rule.group} in {where}: from {rule.at_first}, at most {rule.at_most}, {off}"
 
 
 COMMANDS: Final = (build, audit, approve, collect)

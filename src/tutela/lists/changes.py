@@ -6,14 +6,14 @@ The first epoch has none before it: everything in it is a change.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from tutela.lists.authority import public_key_of
 from tutela.lists.epoch import Settings
 from tutela.wire.envelope import key_id
-from tutela.wire.manifest import Authority, Manifest
+from tutela.wire.manifest import Authority, ConversationRule, Manifest, Policy
 
 _NAMES: Final = {
     "agreement": "the rule",
@@ -43,13 +43,44 @@ def described(authority: Authority) -> str:
     )
 
 
+def conversations_of(policy: Policy) -> Iterator[str]:
+    """Return what a policy says of the conversation guard in words, once for all jurisdictions with the same rule."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for rule in () if policy.conversations is msgspec.UNSET else policy.conversations:
+        alike.setdefault((rule.group.value, _said(rule)), []).append(_where(rule))
+    for (group, says), places in alike.items():
+        yield f"conversations of a {group} ({', '.join(places)}): {says}"
+
+
+def _where(rule: ConversationRule) -> str:
+    return rule.jurisdiction or "everywhere else"
+
+
+def _said(rule: ConversationRule) -> str:
+    off = "may be switched off" if rule.may_switch_off else "stays on"
+    return f"{rule.at_first} at first, {rule.at_most} at most, {off}"
+
+
+def _plain(document: Manifest | Settings) -> dict[str, Any]:
+    """Return what is published, with each rule for conversations under its own name, so that they differ one by one."""
+    rules = document.policy.conversations
+    plain: dict[str, Any] = {field: msgspec.to_builtins(getattr(document, field)) for field in _NAMES}
+    plain["policy"]["conversations"] = {
+        f"a {rule.group.value} ({_where(rule)})": _said(rule) for rule in (() if rules is msgspec.UNSET else rules)
+    }
+    return plain
+
+
 def _first(manifest: Manifest) -> Iterator[str]:
     yield "it is the first epoch: compare all that follows with what you know and agreed to"
     for authority in manifest.authorities:
         yield f"the authority {described(authority)}"
-    published = msgspec.to_builtins(manifest)
+    published = _plain(manifest)
+    published["policy"].pop("conversations")
     for field, name in _NAMES.items():
         yield f"{name}: {', '.join(_values(published[field]))}"
+    for rule in conversations_of(manifest.policy):
+        yield f"the policy for {rule}"
     yield f"the key is {manifest.keys[0].id}"
 
 
@@ -62,12 +93,12 @@ def _values(value: object, path: str = "") -> Iterator[str]:
 
 
 def _policy_beside_settings(manifest: Manifest, settings: Settings) -> Iterator[str]:
-    for detail in _differences(msgspec.to_builtins(settings.policy), msgspec.to_builtins(manifest.policy)):
+    for detail in _differences(_plain(settings)["policy"], _plain(manifest)["policy"]):
         yield f"the policy differs from list.json: {detail}"
 
 
 def _published(previous: Manifest, manifest: Manifest) -> Iterator[str]:
-    before, after = msgspec.to_builtins(previous), msgspec.to_builtins(manifest)
+    before, after = _plain(previous), _plain(manifest)
     for field, name in _NAMES.items():
         for detail in _differences(before[field], after[field]):
             yield f"{name} changes: {detail}"
