@@ -8,6 +8,7 @@ import pytest
 
 from chat.conftest import Running, until
 from chat.pair import ROOM, photograph, verdict
+from tutela.chat.helplines import countries
 from tutela.device.verdict import Outcome
 from tutela.integrations.matrix.errors import Unreachable
 from tutela.wire.manifest import Action
@@ -209,7 +210,40 @@ async def test_help_shows_the_readers_country_first(running: Running):
     assert html.index("NCMEC") < html.index("116 111")
 
 
-@pytest.mark.parametrize("accepted", ["fr", "en", "de-DE,de;q=0.9,en;q=0.5", ""])
+@pytest.mark.parametrize(
+    ("accepted", "shown"),
+    [
+        ("de-DE,de;q=0.9,en;q=0.5", ["Nummer gegen Kummer", "jugendschutz.net"]),
+        ("fr-BE", ["Écoute-Enfants (français)", "Awel (Nederlands)"]),
+        ("en-IN", ["Child Helpline 1098"]),
+        ("pt-BR", ["Disque 100", "CVV 188", "Helpline – SaferNet Brasil"]),
+        ("en-NG", ["Child Helpline International", "INHOPE"]),
+        ("en", ["116 111"]),
+    ],
+)
+async def test_help_shows_the_lines_of_one_country_and_folds_all_others_away(
+    running: Running, accepted: str, shown: list[str]
+):
+    html = (await running.mia.get("help", headers={"Accept-Language": accepted})).text
+    assert re.findall(r"<h3>([^<]+)</h3>", html[: html.index("<details")]) == shown
+    elsewhere = html[html.index('id="elsewhere"') :]
+    before, folded = elsewhere.split('<details class="countries">')
+    assert 1 <= before.count("<summary>") <= 2
+    names = re.findall(r'<details class="country"><summary>([^<]+)</summary>', folded)
+    assert len(names) + before.count("<summary>") + 1 == len(countries())
+    assert names[0] in {"Argentina", "Afrique du Sud"}
+    assert names[-1] == "Zimbabwe"
+
+
+async def test_a_line_without_a_website_has_only_its_number(running: Running):
+    html = (await running.mia.get("help", headers={"Accept-Language": "hu-HU"})).text
+    line = html[html.index("<h3>Kék Vonal</h3>") :]
+    line = line[: line.index("</li>")]
+    assert 'href="tel:116111"' in line
+    assert "http" not in line
+
+
+@pytest.mark.parametrize("accepted", ["fr", "en", "sr-RS,sr;q=0.9,en;q=0.5", ""])
 async def test_help_favours_no_country_where_the_readers_is_not_known(running: Running, accepted: str):
     html = (await running.mia.get("help", headers={"Accept-Language": accepted})).text
     assert all(html.index("116 111") < html.index(line) for line in ("3018", "Childline", "NCMEC"))

@@ -111,7 +111,8 @@ async def test_danger_now(running: Running):
 @pytest.mark.parametrize(
     ("accepted", "number", "where"),
     [("fr-FR", "112", ""), ("en-GB", "999", ""), ("en-US", "911", ""), ("en", "112", "En Europe|In Europe"),
-     ("de-DE", "112", "In Europe"), ("fr-CA", "112", "En Europe")],
+     ("de-DE", "112", ""), ("fr-CA", "911", ""), ("pt-BR", "190", ""), ("en-AU", "000", ""),
+     ("sr-RS", "112", "In Europe"), ("fr-HT", "112", "En Europe")],
 )  # fmt: skip
 async def test_the_emergency_number_is_that_of_the_country_and_never_a_guess(
     running: Running, accepted: str, number: str, where: str

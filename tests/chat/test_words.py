@@ -36,7 +36,8 @@ def texts() -> set[str]:
 
 def test_every_text_has_its_french():
     french = words("fr")
-    names = {"Europe", "France", "Messages", "{weekday} {day} {month}", "{day} {month} {year}"}
+    names = {"Europe", "Messages", "{weekday} {day} {month}", "{day} {month} {year}"}
+    names |= {"Canada", "France", "Luxembourg", "Portugal", "Zimbabwe"}
     untranslated = {text for text in texts() - names if french.text(text) == text}
     assert len(texts()) > 100
     assert untranslated == set()

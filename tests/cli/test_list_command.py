@@ -415,9 +415,9 @@ def test_a_first_epoch_is_signed_only_when_somebody_looked_at_it(made: None) -> 
     assert not Path("aurora.pem.signed").exists()
     said = run("list", "approve", "--key", "aurora.pem", "--accept-changes").output
     assert "Signed by Aurora (FI) with the key" in said
-    assert "8 changes accepted; to see them again: tutela list audit 1\n" in said
+    assert "10 changes accepted; to see them again: tutela list audit 1\n" in said
     assert "Change:" not in said, "they were shown before"
-    assert run("list", "audit", "1").output.count("Change:") == 8
+    assert run("list", "audit", "1").output.count("Change:") == 10
     assert json.loads(Path("aurora.pem.signed").read_text())["signed"][0]["epoch"] == 1
 
 

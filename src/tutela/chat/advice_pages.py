@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tutela.chat.advising import Paused
-from tutela.chat.helplines import countries
+from tutela.chat.helplines import WIDE, by_name, countries
 from tutela.device.conversation import Advice, AgeGroup, Choice, Limits, Settings
 from tutela.device.conversation.advice import choice_label
 from tutela.device.conversation.settings import lowest_shown
@@ -33,8 +33,6 @@ _ICONS: Final = {
     Choice.REPORT: "flag",
     Choice.HELP: "help",
 }
-#: Countries that are none: Europe, and anywhere.
-_NO_COUNTRY: Final = ("EU", "ZZ")
 
 
 @dataclass(frozen=True)
@@ -118,7 +116,7 @@ def settings_view(settings: Settings, allowed: Limits, words: Words) -> Settings
     levels = [
         level for level in LEVELS if (allowed.may_switch_off if level is Level.QUIET else level <= allowed.at_most)
     ]
-    known = [country for country in countries() if country.code not in _NO_COUNTRY]
+    known = by_name([country for country in countries() if country.code not in WIDE], words)
     return SettingsView(
         groups=[Option(g.value, words.text(name), chosen=g is settings.group) for g, name in GROUPS.items()],
         levels=[_level(level, words, chosen=level is (lowest or Level.QUIET)) for level in levels],

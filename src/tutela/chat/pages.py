@@ -19,7 +19,7 @@ from tutela.chat.advising import SENT_TO
 from tutela.chat.calendar import full_date, number
 from tutela.chat.conversation import Day, short_name, show
 from tutela.chat.forms import PICTURE_BYTES
-from tutela.chat.helplines import countries, emergency, first_for, nearest_first
+from tutela.chat.helplines import WIDE, by_name, countries, emergency, first_for, nearest_first
 from tutela.chat.observer import SIGN_IN, Observation, Party
 from tutela.chat.reading_time import when_read
 from tutela.chat.report_pages import ConfirmPage, ReportCard, SentPage, card, offered, reading_time, reasons, sentences
@@ -147,10 +147,17 @@ class Pages:
         `reporting` if there is somebody to report to, `advising` if there are settings of the conversation guard; lines
         for `focus` come first.
         """
-        ordered = first_for(nearest_first(countries(), language=tongue.language, region=region), focus)
-        read = min(line.read for country in ordered for line in country.line)
-        date = full_date(read, tongue)
-        return self._render("help.html", tongue, countries=ordered, read=date, reporting=reporting, advising=advising)
+        nearest, *rest = first_for(nearest_first(countries(), language=tongue.language, region=region), focus)
+        return self._render(
+            "help.html",
+            tongue,
+            nearest=nearest,
+            wide=[country for country in rest if country.code in WIDE],
+            others=by_name([country for country in rest if country.code not in WIDE], tongue),
+            read=full_date(min(line.read for country in countries() for line in country.line), tongue),
+            reporting=reporting,
+            advising=advising,
+        )
 
     def reasons(self, window: Window, entry: str, tongue: Words, region: str | None, *, advised: bool = False) -> str:
         """The first page of a report: what happened.
