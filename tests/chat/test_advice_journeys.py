@@ -195,6 +195,19 @@ async def test_help_for_what_happened(running: Running, focus: str):
     assert "<script>" not in page
 
 
+async def test_the_country_set_on_the_device_goes_before_the_browsers(running: Running, guarded: ConversationGuard):
+    """Many browsers name a language and no country."""
+    for accepted in ("fr", "en-US"):
+        headers = {"Accept-Language": accepted}
+        await running.mia.post("settings", data={"group": "teen", "place": ""})
+        before = (await running.mia.get("help", headers=headers)).text
+        await running.mia.post("settings", data={"group": "teen", "place": "CH"})
+        page = (await running.mia.get("help", headers=headers)).text
+        assert "147" not in before[: before.index("<details")]
+        assert 'href="tel:147"' in page[: page.index("<details")]
+    assert guarded.settings.jurisdiction == "CH"
+
+
 async def test_a_pause_keeps_the_message_until_its_sender_decides(running: Running):
     running.pair.mia.pause = Pause(threat=False, many=True)
     page = (await running.mia.post("text", data={"text": "Come <b>on</b>"})).text

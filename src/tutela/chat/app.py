@@ -31,7 +31,7 @@ from tutela.chat.changes import Changes
 from tutela.chat.fence import HEADERS, Fence
 from tutela.chat.forms import Form, read_form
 from tutela.chat.observer import Observer
-from tutela.chat.pages import Pages
+from tutela.chat.pages import Pages, home_of
 from tutela.chat.reader import page, tongue_and_region, tongue_of
 from tutela.chat.report_routes import report_routes
 from tutela.chat.window import TOO_LARGE, Window, follow
@@ -163,7 +163,7 @@ class _Routes:
         tongue, region = tongue_and_region(request)
         html = self._pages.help(
             tongue,
-            region,
+            home_of(window, region),
             reporting=window.client.reports is not None,
             advising=window.client.conversations is not None,
             focus=request.query_params.get("for", ""),

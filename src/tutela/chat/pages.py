@@ -172,7 +172,7 @@ class Pages:
             other=window.other,
             advised=advised,
             keep=urlencode({"advice": "yes"} if advised else {"entry": entry} if entry else {}),
-            **_help_near(tongue, region),
+            **_help_near(window, tongue, region),
         )
 
     def confirm(
@@ -205,7 +205,7 @@ class Pages:
         )
         began = {"advice": "yes"} if advised else {"entry": filled.entry} if filled.entry else {}
         keep = urlencode({"reason": filled.reason} | began)
-        return self._render("report_confirm.html", tongue, page=page, keep=keep, **_help_near(tongue, region))
+        return self._render("report_confirm.html", tongue, page=page, keep=keep, **_help_near(window, tongue, region))
 
     def sent(
         self, window: Window, own: OwnReport, times: ReadingTimes | None, tongue: Words, region: str | None
@@ -221,7 +221,7 @@ class Pages:
             danger_now=own.danger_now,
         )
         keep = urlencode({"report": own.id})
-        return self._render("report_sent.html", tongue, page=page, keep=keep, **_help_near(tongue, region))
+        return self._render("report_sent.html", tongue, page=page, keep=keep, **_help_near(window, tongue, region))
 
     def reports(
         self,
@@ -247,7 +247,7 @@ class Pages:
             failed=failed,
             other=window.other,
             characters=TEXT_LENGTH,
-            **_help_near(tongue, region),
+            **_help_near(window, tongue, region),
         )
 
     def side_by_side(self, windows: Sequence[Window], seen: Sequence[Observation], tongue: Words) -> str:
@@ -304,7 +304,14 @@ class Pages:
         return self._templates.get_template(template).render(t=tongue.text, language=tongue.language, **values)
 
 
-def _help_near(tongue: Words, region: str | None) -> dict[str, Any]:
+def home_of(window: Window, region: str | None) -> str | None:
+    """Return the country that the account's user set on the device, or else the region that the browser names."""
+    guard = window.client.conversations
+    return (guard.settings.jurisdiction if guard else None) or region
+
+
+def _help_near(window: Window, tongue: Words, region: str | None) -> dict[str, Any]:
+    region = home_of(window, region)
     nearest = nearest_first(countries(), language=tongue.language, region=region)[0]
     return {"nearest": nearest, "emergency": emergency(countries(), region=region)}
 
