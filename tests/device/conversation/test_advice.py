@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -50,6 +51,15 @@ def test_a_threat_is_spoken_to_first_and_only_three_reasons_are_told() -> None:
     assert advice.focus is Focus.THREAT
     assert advice.stages == ("threat", "age", "flattery")
     assert len(advice.evidence) == 5
+
+
+def test_where_some_of_it_was_elsewhere_that_is_said() -> None:
+    note = "Some of it was in another chat with the same person."
+    here, there = assessment(Level.NUDGE, "age"), assessment(Level.NUDGE, "age", "secrecy")
+    there = replace(there, reasons=(there.reasons[0], replace(there.reasons[1], evidence=())))
+    assert advise(there, AgeGroup.TEEN, elsewhere=True).reasons[-1] == note
+    assert note not in advise(here, AgeGroup.TEEN, elsewhere=True).reasons
+    assert note not in advise(there, AgeGroup.TEEN).reasons
 
 
 def test_self_harm_goes_before_a_threat() -> None:

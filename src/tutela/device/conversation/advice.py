@@ -16,6 +16,8 @@ from tutela.signals.conversation.decision import Level
 
 #: At most so many reasons are told: more would frighten.
 _REASONS: Final = 3
+#: Said after the reasons where this chat does not show all of them.
+_ELSEWHERE: Final = N_("Some of it was in another chat with the same person.")
 
 
 class Choice(enum.StrEnum):
@@ -101,8 +103,11 @@ def choice_label(choice: Choice, words: Words) -> str:
     return words.text(_CHOICE_WORDS[choice])
 
 
-def advise(assessment: Assessment, group: AgeGroup) -> Advice:
-    """Return the advice for an assessment of level `TIP` or higher."""
+def advise(assessment: Assessment, group: AgeGroup, *, elsewhere: bool = False) -> Advice:
+    """Return the advice for an assessment of level `TIP` or higher.
+
+    `elsewhere`: what the person showed in other chats counts, too.
+    """
     seen = assessment.reasons
     grave = {reason.stage.id for reason in seen}
     focus = Focus.GENERAL
@@ -112,12 +117,13 @@ def advise(assessment: Assessment, group: AgeGroup) -> Advice:
         focus = Focus.THREAT
     first = [r for r in seen if r.stage.id == focus.value]
     told = [*first, *(r for r in seen if r not in first)][:_REASONS]
+    note = (_ELSEWHERE,) if elsewhere and not all(reason.evidence for reason in told) else ()
     return Advice(
         assessment.level,
         focus,
         group,
         tuple(reason.stage.id for reason in told),
-        tuple(reason.stage.reason for reason in told),
+        (*(reason.stage.reason for reason in told), *note),
         tuple(dict.fromkeys(one for reason in seen for one in reason.evidence)),
     )
 
