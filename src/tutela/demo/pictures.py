@@ -6,6 +6,7 @@ Models* (CACM 25, 1982). A scene follows from its name alone.
 
 from __future__ import annotations
 
+import functools
 import io
 import zlib
 from dataclasses import dataclass
@@ -46,8 +47,9 @@ SCENES: Final[dict[str, Scene]] = {
 }
 
 
+@functools.cache
 def picture(name: str, *, quality: int = 88) -> bytes:
-    """Return the scene called `name` (see `SCENES`) as a JPEG file."""
+    """Return the scene called `name` (see `SCENES`) as a JPEG file; drawn once, which takes a while."""
     return encode(Image.fromarray(_draw(SCENES[name], np.random.default_rng(zlib.crc32(name.encode())))), quality)
 
 
@@ -95,7 +97,7 @@ def _draw(scene: Scene, rng: np.random.Generator) -> NDArray[np.uint8]:
 
 def _sun(canvas: Floats, scene: Scene) -> None:
     x, y, radius = scene.sun
-    down, across = np.mgrid[0:HEIGHT, 0:WIDTH]
+    down, across = np.ogrid[0:HEIGHT, 0:WIDTH]
     distance = np.hypot(across / WIDTH - x, (down / HEIGHT - y) * HEIGHT / WIDTH)
     disc = np.clip((radius - distance) * 400, 0, 1)
     glow = np.exp(-((distance / (radius * 3)) ** 2)) * 0.6
@@ -119,13 +121,14 @@ def _ridge(canvas: Floats, scene: Scene, step: int, shore: int, rng: np.random.G
     base = 0.42 + (min(scene.water, 0.95) - 0.40) * nearness**1.2
     outline = (base - 0.16 * (1.15 - nearness * 0.6) * _profile(rng, scene.roughness)) * HEIGHT
     far, near = np.array(scene.far, dtype=np.float64), np.array(scene.near, dtype=np.float64)
-    down = np.arange(HEIGHT)[:, None]
-    below = (down >= outline[None, :]) & (down < shore)
+    top = max(int(outline.min()), 0)  # what lies above every point of the outline stays as it is
+    down = np.arange(top, shore)[:, None]
+    below = down >= outline[None, :]
     depth = np.clip((down - outline[None, :]) / (0.35 * HEIGHT), 0, 1)[:, :, None]
     texture = np.cumsum(rng.normal(0, 1, WIDTH))
     shade = 1 + 0.10 * np.tanh((texture - texture.mean()) / texture.std())[None, :, None]
     colour = (far + (near - far) * nearness) * (1.12 - 0.35 * depth) * shade
-    canvas[below] = colour[below]
+    canvas[top:shore][below] = colour[below]
 
 
 def _profile(rng: np.random.Generator, roughness: float) -> Floats:
