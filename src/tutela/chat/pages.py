@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import secrets
 from collections import Counter
@@ -316,8 +317,9 @@ def _help_near(window: Window, tongue: Words, region: str | None) -> dict[str, A
     return {"nearest": nearest, "emergency": emergency(countries(), region=region)}
 
 
+@functools.cache
 def templates() -> Environment:
-    """Return the templates, with the drawings at hand in each."""
+    """Return the templates, with the drawings at hand in each; compiled once, however many pages there are."""
     made = Environment(
         loader=PackageLoader("tutela.chat"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )

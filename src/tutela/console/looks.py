@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final
@@ -45,15 +46,22 @@ _WHEN: Final = N_("{day} {month} {year}, {time} UTC")
 _NARROW_SPACE: Final = "\u202f"
 
 
+@functools.cache
+def _templates() -> Environment:
+    """Return the templates, with the drawings at hand in each; compiled once, however many consoles there are."""
+    made = Environment(
+        loader=PackageLoader("tutela.console"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    drawings = made.get_template("icons.html").module
+    made.globals.update({name: getattr(drawings, name) for name in ("icon", "mark")})
+    return made
+
+
 class Looks:
     """Renders pages."""
 
     def __init__(self) -> None:
-        self._templates = Environment(
-            loader=PackageLoader("tutela.console"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-        )
-        drawings = self._templates.get_template("icons.html").module
-        self._templates.globals.update({name: getattr(drawings, name) for name in ("icon", "mark")})
+        self._templates = _templates()
 
     def render(
         self,
