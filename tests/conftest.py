@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import os
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from pathlib import Path
 
+import httpx._transports.default as transports
 import pytest
 from hypothesis import settings
 from playwright.async_api import Browser
@@ -21,6 +26,17 @@ from tutela.provider.database import Database
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile("steady")
+
+# Tests make many small files and wait for the disk at each: keep them in memory where there is plenty of it.
+# PostgreSQL runs from a copy in there, so programs must be allowed to.
+_MEMORY = Path("/dev/shm")
+if not os.environ.get("TMPDIR") and os.access(_MEMORY, os.W_OK | os.X_OK):
+    room = os.statvfs(_MEMORY)
+    if room.f_bavail * room.f_frsize >= 4 << 30 and not room.f_flag & os.ST_NOEXEC:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
+
+# A client reads the machine's certificates when it is made, which takes longer than most tests: read them once.
+transports.create_ssl_context = functools.cache(transports.create_ssl_context)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -79,10 +95,24 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         yield url
 
 
+@pytest.fixture(scope="session")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with all tables and nothing in them: copying it takes less long than making one."""
+    path = tmp_path_factory.mktemp("tables") / "provider.sqlite"
+    database = Database(f"sqlite:///{path}")
+    database.migrate()
+    database.settle()
+    database.close()
+    return path
+
+
 @pytest.fixture
-def database(home: Path) -> Iterator[Database]:
+def database(home: Path, tables: Path) -> Iterator[Database]:
     """A database with all tables, on SQLite and on PostgreSQL."""
-    opened = Database(address_of(home) or f"sqlite:///{home}/provider.sqlite")
+    address = address_of(home)
+    if not address:
+        shutil.copy(tables, home)
+    opened = Database(address or f"sqlite:///{home}/provider.sqlite")
     opened.migrate()
     yield opened
     opened.close()

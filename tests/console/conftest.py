@@ -9,18 +9,6 @@ from pathlib import Path
 import pytest
 
 from harness.console import ConsoleStage, console_staged
-from tutela.provider.database import Database
-
-
-@pytest.fixture(scope="session")
-def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file with all tables and nothing in them."""
-    path = tmp_path_factory.mktemp("tables") / "provider.sqlite"
-    database = Database(f"sqlite:///{path}")
-    database.migrate()
-    database.settle()
-    database.close()
-    return path
 
 
 @pytest.fixture
