@@ -25,6 +25,7 @@ from tutela.signals.conversation.conversation import Conversation, Reader
 from tutela.signals.conversation.languages import shipped_identifier
 from tutela.signals.conversation.lexicon import shipped
 from tutela.signals.conversation.model import shipped_model
+from tutela.signals.conversation.tagger import shipped_tagger
 
 try:
     from better_profanity import profanity
@@ -38,7 +39,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     began = time.perf_counter()
-    reader = Reader(shipped(), shipped_identifier(), shipped_model())
+    reader = Reader(shipped(), shipped_identifier(), shipped_tagger(), shipped_model())
     loading = time.perf_counter() - began
     chats = []
     total = 0

@@ -261,9 +261,16 @@ def check(language_files: tuple[Path, ...], as_json: bool) -> None:
     found: list[dict[str, Any]] = []
     for path in language_files:
         file = parse_language(files.read(path, limit=4 << 20).decode("utf-8", "replace"), source=path.name)
-        lexicon = Lexicon([file])
+        lexicon = Lexicon.of(file)
         without = [signal for signal in stage_of() if signal not in file.signals]
-        found.append({"file": str(path), "language": file.language, "phrases": lexicon.phrases, "without": without})
+        found.append(
+            {
+                "file": str(path),
+                "language": file.language,
+                "phrases": lexicon.language(file.language).phrases,
+                "without": without,
+            }
+        )
 
     def told() -> None:
         for one in found:
@@ -337,6 +344,14 @@ def _show(measured: Measured) -> None:
         for name in ("tip", "nudge", "warning"):
             one = facts["false_alarms"][name]
             say(f"  {name}: {one['per_1000']:.2f} (at most {one['per_1000_upper_95']:.2f})")
+    if facts["by_stage"]:
+        say("Lines that the corpus marks, and the share that the guard saw")
+        rows = Table(box=None, padding=(0, 2, 0, 0))
+        for column in ("stage", "lines", "seen"):
+            rows.add_column(column)
+        for stage, one in facts["by_stage"].items():
+            rows.add_row(stage, str(one["lines"]), f"{one['seen']:.3f}")
+        show(rows)
     for title, key in (("By language", "by_language"), ("By kind", "by_kind")):
         if facts[key]:
             say(title)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TextIO
 
 import click
@@ -21,6 +21,7 @@ from tutela.signals.conversation.languages import shipped_identifier
 from tutela.signals.conversation.lexicon import shipped
 from tutela.signals.conversation.message import Message, Side
 from tutela.signals.conversation.model import Model
+from tutela.signals.conversation.tagger import shipped_tagger
 
 _MINUTE: Final = 60_000
 _BAR: Final = 20
@@ -38,7 +39,7 @@ class Trial:
     """A conversation that is typed by one person."""
 
     def __init__(self, model: Model, group: AgeGroup, language: str) -> None:
-        self._reader = Reader(shipped(), shipped_identifier(), model)
+        self._reader = Reader(shipped(), shipped_identifier(), shipped_tagger(), model)
         self._group = group
         self._language = language
         self._side = Side.OTHER
@@ -88,6 +89,7 @@ class Trial:
         message = Message(str(self._number), typed.side, typed.text, self._number * _MINUTE)
         assessment = self._conversation.read(message, own_age=self._group.age)
         advice = advise(assessment, self._group) if assessment.speaks and typed.side is Side.OTHER else None
+        assessment = replace(assessment, reasons=self._conversation.assess(own_age=self._group.age).reasons)
         if as_json:
             click.echo(json.dumps(self._facts(typed, assessment, advice)))
         else:
@@ -98,6 +100,7 @@ class Trial:
             "message": self._number,
             "side": typed.side.value,
             "signals": list(assessment.new),
+            "sounds": list(assessment.heard),
             "stages": {reason.stage.id: round(reason.part, 3) for reason in assessment.reasons},
             "probability": round(assessment.probability, 4),
             "level": assessment.level.word,
@@ -106,9 +109,10 @@ class Trial:
 
     def _say(self, typed: Typed, assessment: Assessment, advice: Advice | None) -> None:
         arrow = "<" if typed.side is Side.OTHER else ">"
-        shown = f"  [cyan]{', '.join(assessment.new)}[/cyan]" if assessment.new else ""
+        new = [*assessment.new, *(f"sounds like {stage}" for stage in assessment.heard)]
+        shown = f"  [cyan]{', '.join(new)}[/cyan]" if new else ""
         say(f"[bold]{arrow}[/bold] {escape(typed.text[:200])}{shown}")
-        if assessment.new:
+        if new:
             most = max((reason.part for reason in assessment.reasons), default=1.0) or 1.0
             for reason in assessment.reasons:
                 bar = "█" * max(1, round(_BAR * max(0.0, reason.part) / most))

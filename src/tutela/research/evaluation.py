@@ -24,6 +24,8 @@ from tutela.signals.conversation.decision import Level
 from tutela.signals.conversation.languages import shipped_identifier
 from tutela.signals.conversation.lexicon import shipped
 from tutela.signals.conversation.model import Model, shipped_model
+from tutela.signals.conversation.stages import stages
+from tutela.signals.conversation.tagger import shipped_tagger
 
 _CHUNK: Final = 64
 #: False alarms per thousand harmless chats at which recall is told.
@@ -33,7 +35,7 @@ RATES: Final = (1.0, 10.0, 50.0)
 @lru_cache
 def reader() -> Reader:
     """Return the lexicon and identifier that ship. The model in it decides nothing in a replay."""
-    return Reader(shipped(), shipped_identifier(), shipped_model())
+    return Reader(shipped(), shipped_identifier(), shipped_tagger(), shipped_model())
 
 
 def _replayed(chats: list[Chat]) -> list[Replay]:
@@ -96,6 +98,7 @@ def measure(replays: Sequence[Replay], model: Model, *, at: Level = Level.NUDGE,
     if not truth.all():
         facts["false_alarms"] = _alarms([one for one in replays if not one.chat.approach], model)
     facts["by_language"] = _by(replays, firsts, lambda one: one.chat.language)
+    facts["by_stage"] = _stages(replays)
     facts["by_kind"] = _by(replays, firsts, lambda one: one.chat.kind)
     probabilities = np.array([model.calibrated(score) for score in scores])
     if 0 < truth.sum() < len(truth):
@@ -159,6 +162,18 @@ def _alarms(harmless: Sequence[Replay], model: Model) -> dict[str, Any]:
             "groups": len(sizes),
         }
     return facts
+
+
+def _stages(replays: Sequence[Replay]) -> dict[str, dict[str, Any]]:
+    """Return, for each stage that the corpus marks, how many lines it marks and the share that the guard saw."""
+    parts: dict[str, list[bool]] = defaultdict(list)
+    for one in replays:
+        for walk in one.walks:
+            for stage, seen in walk.lines:
+                parts[stage].append(seen)
+    order = [stage.id for stage in stages()]
+    found = sorted(parts.items(), key=lambda part: order.index(part[0]))
+    return {stage: {"lines": len(seen), "seen": float(np.mean(seen))} for stage, seen in found}
 
 
 def _by(

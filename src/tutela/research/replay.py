@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tutela.research.chats import Chat
-from tutela.signals.conversation.conversation import Conversation, Reader
+from tutela.signals.conversation.conversation import Conversation, Reader, grave
 from tutela.signals.conversation.decision import Level, level
 from tutela.signals.conversation.features import features
 from tutela.signals.conversation.memory import Memory, Tally
@@ -40,6 +40,8 @@ class Walk:
     messages: int
     request: int | None
     """The place of the first line whose ground truth is `request`, where the corpus tells."""
+    lines: tuple[tuple[str, bool], ...] = ()
+    """The stage of each line that the corpus marks, and whether the guard saw that stage in that line."""
 
     def score(self, model: Model, before: int | None = None) -> float:
         """Return the highest sum of terms, or the highest before a place."""
@@ -93,11 +95,15 @@ def messages(chat: Chat, author: str) -> Iterator[Message]:
 def _walk(chat: Chat, author: str, reader: Reader) -> Walk:
     conversation = Conversation(reader)
     steps = []
-    for place, message in enumerate(messages(chat, author), 1):
-        if conversation.take(message):
+    lines = []
+    for place, (turn, message) in enumerate(zip(chat.turns, messages(chat, author), strict=True), 1):
+        shown = conversation.take(message)
+        if any(shown):
             steps.append(_step(place, conversation.memory))
+        if turn.stage is not None and turn.author == author:
+            lines.append((turn.stage, turn.stage in shown.stages))
     request = next((place for place, turn in enumerate(chat.turns, 1) if turn.stage == "request"), None)
-    return Walk(author, tuple(steps), len(chat.turns), request)
+    return Walk(author, tuple(steps), len(chat.turns), request, tuple(lines))
 
 
 def _pooled(chat: Chat, reader: Reader) -> Walk:
@@ -106,7 +112,7 @@ def _pooled(chat: Chat, reader: Reader) -> Walk:
     conversation = Conversation(reader)
     steps = []
     for place, turn in enumerate(chat.turns, 1):
-        if not conversation.take(Message(str(place), Side.OTHER, turn.text, place * _MINUTE)):
+        if not any(conversation.take(Message(str(place), Side.OTHER, turn.text, place * _MINUTE))):
             continue
         memory = conversation.memory
         memory.own.signals = {
@@ -119,5 +125,4 @@ def _pooled(chat: Chat, reader: Reader) -> Walk:
 
 
 def _step(place: int, memory: Memory) -> Step:
-    grave = any(stage_of()[signal].id in ("threat", "self-harm") for signal in memory.other.signals)
-    return Step(place, features(memory), grave)
+    return Step(place, features(memory), grave(memory))

@@ -18,6 +18,8 @@ from tutela.signals.conversation.stages import stages
 
 _LINE: Final = re.compile(r"^\+(\d+)([smhd]) (user|other)(?: ([a-z-]+))?: (.+)$")
 _CHOICE: Final = re.compile(r"\{([^{}]*)\}")
+#: A slot, and not a smiley.
+_SLOT: Final = re.compile(r":[\w-]{2,}")
 _UNITS: Final = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 #: 2026-01-05, a Monday, 16:00 UTC.
 START: Final = 1_767_628_800_000
@@ -70,7 +72,7 @@ def filled(text: str, slots: Slots, rng: random.Random) -> str:
 
     def one(choice: re.Match[str]) -> str:
         inside = str(choice[1])
-        if not inside.startswith(":"):
+        if not _SLOT.fullmatch(inside):
             return str(rng.choice(inside.split("|")))
         if inside[1:] not in slots:
             raise BadScript(f"There is no slot “{inside[1:]}”.")

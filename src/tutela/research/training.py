@@ -36,6 +36,8 @@ class Prior(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How strongly weights are drawn to the prior, in squared log-odds per chat."""
     stage: dict[str, float]
     signal: dict[str, float]
+    sounds: dict[str, float]
+    """What a stage weighs that messages sound like, where it is not what its signals weigh."""
     pair: dict[str, float]
     pairs: float
     """For pairs that are not named."""
@@ -47,7 +49,9 @@ class Prior(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         found = []
         for name in names():
             kind, _, of = name.partition(":")
-            if kind == "signal":
+            if kind == "sounds":
+                found.append(self.sounds.get(of, self.stage[of]))
+            elif kind == "signal":
                 found.append(self.signal.get(of, self.stage[stage_of()[of].id]))
             elif kind == "pair":
                 found.append(self.pair.get(of, self.pairs))

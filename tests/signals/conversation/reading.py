@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from tutela.research.training import prior
+from tutela.signals.conversation.concepts import Concepts
 from tutela.signals.conversation.conversation import Conversation, Reader
 from tutela.signals.conversation.features import names
 from tutela.signals.conversation.language_file import parse_language
 from tutela.signals.conversation.lexicon import Lexicon
 from tutela.signals.conversation.message import Message, Side
 from tutela.signals.conversation.model import Calibration, Model, Thresholds
+from tutela.signals.conversation.subwords import BUCKETS
+from tutela.signals.conversation.tagger import KNOWN, Tagger, labels
 
 FILE = """
 language = "en"
@@ -65,8 +70,27 @@ def model() -> Model:
     )
 
 
-def reader() -> Reader:
-    return Reader(Lexicon([parse_language(FILE, source="test.toml")]), English(), model())
+def silent() -> Tagger:
+    """A tagger that hears nothing."""
+    width = len(labels())
+    bias = np.full(width, -20, np.float32)
+    bias[labels().index(KNOWN)] = 0
+    return Tagger(np.zeros((BUCKETS, width), np.int8), np.zeros(width, np.float32), bias, Concepts({}))
+
+
+LOUD_TABLE = np.random.default_rng(14).integers(-127, 128, (BUCKETS, len(labels())), np.int8)
+
+
+def loud() -> Tagger:
+    """A tagger that hears something in every message: its table is drawn at random."""
+    width = len(labels())
+    return Tagger(LOUD_TABLE, np.full(width, 0.005, np.float32), np.full(width, -1, np.float32), Concepts({}))
+
+
+def reader(more: str = "", *, tagger: Tagger | None = None) -> Reader:
+    """A reader of the lexicon above, with `more` TOML at its end; without a tagger it hears nothing."""
+    lexicon = Lexicon.of(parse_language(FILE + more, source="test.toml"))
+    return Reader(lexicon, English(), tagger or silent(), model())
 
 
 class Talk:

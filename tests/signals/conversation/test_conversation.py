@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signals.conversation.reading import Talk, model, reader
-from tutela.signals.conversation.conversation import Conversation
+from signals.conversation.reading import Talk, loud, model, reader
+from tutela.signals.conversation.conversation import Conversation, Reader
 from tutela.signals.conversation.decision import Level
 from tutela.signals.conversation.errors import BadModel, BadState
 from tutela.signals.conversation.features import features, names
@@ -17,6 +17,7 @@ from tutela.signals.conversation.message import Message, Side
 from tutela.signals.conversation.model import encode_model, parse_model
 
 READER = reader()
+LOUD = reader(tagger=loud())
 LINES = (
     "how old are u",
     "dont tell your mum",
@@ -54,7 +55,8 @@ def test_reasons_carry_the_messages_that_show_them() -> None:
     talk = Talk(READER)
     talk.other("hello", id="$a")
     talk.other("dont tell your mum", id="$b")
-    assessment = talk.other("are you alone", id="$c")
+    talk.other("are you alone", id="$c")
+    assessment = talk.conversation.assess()
     assert {reason.stage.id: reason.evidence for reason in assessment.reasons} == {"secrecy": ("$b",), "risk": ("$c",)}
 
 
@@ -87,11 +89,18 @@ def test_an_edit_counts_for_what_it_newly_shows() -> None:
     assert talk.conversation.memory.other.messages == 1
 
 
+def test_a_phrase_that_grows_over_the_next_message_counts_once() -> None:
+    talk = Talk(reader('[signals.mature]\nphrases = ["so mature [for your age]"]\n'))
+    assert talk.other("you are so mature").new == ("mature",)
+    assert talk.other("for your age").new == ()
+    assert talk.other("honestly so mature").new == ("mature",)
+
+
 def test_messages_out_of_order_are_read() -> None:
     talk = Talk(READER)
     talk.other("dont tell your mum", time=10_000_000)
-    later = talk.other("are you alone", time=5)
-    assert {reason.stage.id for reason in later.reasons} == {"secrecy", "risk"}
+    talk.other("are you alone", time=5)
+    assert {reason.stage.id for reason in talk.conversation.assess().reasons} == {"secrecy", "risk"}
 
 
 def test_the_own_users_words_for_family_make_the_guard_quieter_and_the_others_do_not() -> None:
@@ -108,11 +117,14 @@ def test_the_own_users_words_for_family_make_the_guard_quieter_and_the_others_do
 
 @given(st.lists(st.tuples(st.sampled_from(list(Side)), st.sampled_from(LINES)), max_size=25), st.sampled_from(LINES))
 @settings(max_examples=60)
-def test_nothing_that_the_other_person_writes_lowers_the_risk(before: list[tuple[Side, str]], line: str) -> None:
-    talk = Talk(READER)
+@pytest.mark.parametrize("using", [READER, LOUD], ids=["phrases", "tagger"])
+def test_nothing_that_the_other_person_writes_lowers_the_risk(
+    using: Reader, before: list[tuple[Side, str]], line: str
+) -> None:
+    talk = Talk(using)
     for side, text in before:
         talk.says(side, text)
-    score = talk.conversation.assess().score
+    score = using.model.score(features(talk.conversation.memory))  # an assessment does not follow what fades meanwhile
     assert talk.other(line, time=talk.number * 60_000).score >= score - 1e-9
 
 

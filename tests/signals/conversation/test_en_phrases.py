@@ -14,7 +14,7 @@ KNOWN = frozenset(("calls-family", "calls-teacher", "shares-life"))
 
 @pytest.fixture(scope="module")
 def english() -> Lexicon:
-    return Lexicon([language_file("en")])
+    return Lexicon.of(language_file("en"))
 
 
 @pytest.mark.parametrize(

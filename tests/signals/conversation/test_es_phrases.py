@@ -14,7 +14,7 @@ SERIOUS = {"isolation", "secrecy", "risk", "pressure", "threat", "self-harm"}
 
 @lru_cache
 def spanish() -> Lexicon:
-    return Lexicon([language_file("es")])
+    return Lexicon.of(language_file("es"))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ GRAVE = {"isolation", "secrecy", "risk", "pressure", "threat", "self-harm"}
 
 @cache
 def lexicon() -> Lexicon:
-    return Lexicon([language_file("fr")])
+    return Lexicon.of(language_file("fr"))
 
 
 @pytest.mark.parametrize(

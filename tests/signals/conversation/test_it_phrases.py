@@ -14,7 +14,7 @@ SERIOUS = {"isolation", "secrecy", "risk", "pressure", "threat", "self-harm"}
 
 @lru_cache
 def italian() -> Lexicon:
-    return Lexicon([language_file("it")])
+    return Lexicon.of(language_file("it"))
 
 
 @pytest.mark.parametrize(

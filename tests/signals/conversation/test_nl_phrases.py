@@ -14,7 +14,7 @@ SERIOUS = {"isolation", "secrecy", "risk", "pressure", "threat", "self-harm"}
 
 @lru_cache
 def dutch() -> Lexicon:
-    return Lexicon([language_file("nl")])
+    return Lexicon.of(language_file("nl"))
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,8 @@ def finds(phrase: str, text: str, before: str = "") -> bool:
     earlier = [ids for token in tokens(fold(before)) for ids in vocabulary.read(token)]
     words = [ids for token in tokens(fold(text)) for ids in vocabulary.read(token)]
     edge = [automaton.edge] if automaton.edge else []
-    return any(True for _ in automaton.find([*earlier, *edge, *words, *edge], start=len(earlier) + len(edge)))
+    start = len(earlier) + len(edge)
+    return any(found.last >= start for found in automaton.find([*earlier, *edge, *words, *edge]))
 
 
 @pytest.mark.parametrize(

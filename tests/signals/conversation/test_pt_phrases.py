@@ -14,7 +14,7 @@ GRAVE = {"isolation", "secrecy", "risk", "pressure", "threat", "self-harm"}
 
 @cache
 def lexicon() -> Lexicon:
-    return Lexicon([language_file("pt")])
+    return Lexicon.of(language_file("pt"))
 
 
 @pytest.mark.parametrize(

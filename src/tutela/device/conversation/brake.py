@@ -100,7 +100,7 @@ def brake(reader: Reader, own: Conversation, openings: Openings, person: str, me
     """
     trial = Conversation.decode(reader, own.encode())
     new = trial.take(_mirrored(message))
-    shown = {stage_of()[signal].id for signal in new}
+    shown = {stage_of()[signal].id for signal in new.signals}
     if not shown & _PUSHING:
         return None
     level = trial.assess().level
@@ -112,7 +112,7 @@ def brake(reader: Reader, own: Conversation, openings: Openings, person: str, me
 
 def sent(own: Conversation, openings: Openings, person: str, message: Message) -> None:
     """Take a message that was sent into account."""
-    stages = frozenset(stage_of()[signal].id for signal in own.take(_mirrored(message)))
+    stages = frozenset(stage_of()[signal].id for signal in own.take(_mirrored(message)).signals)
     openings.note(person, stages, message.time)
 
 

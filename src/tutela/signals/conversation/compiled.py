@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tutela.signals.conversation.errors import BadLanguageFile
 from tutela.signals.conversation.language_file import LanguageFile
-from tutela.signals.conversation.phrases import Automaton, Part, length, parse, words_of
+from tutela.signals.conversation.phrases import Automaton, Part, parse, words_of
 from tutela.signals.conversation.spelling import fold, tokens
 from tutela.signals.conversation.stages import stage_of
 from tutela.signals.conversation.vocabulary import Vocabulary
@@ -27,7 +27,6 @@ class Hits:
 class _Owner:
     kind: str  # signal, unless, quoting, age
     signal: str
-    single: bool
 
 
 class CompiledLanguage:
@@ -62,8 +61,9 @@ class CompiledLanguage:
     def _owned(
         self, kind: str, signal: str, phrases: Iterable[str], sets: dict[str, list[str]]
     ) -> Iterable[tuple[int, tuple[Part, ...]]]:
-        """Give each phrase the number of an owner: one for all of a kind and signal that are single words, or not."""
-        numbers: dict[bool, int] = {}
+        """Give all phrases of a kind and signal the number of one owner."""
+        number = len(self._owners)
+        self._owners.append(_Owner(kind, signal))
         for phrase in phrases:
             try:
                 parts = parse(phrase, sets)
@@ -71,39 +71,39 @@ class CompiledLanguage:
                 raise BadLanguageFile(f"{self.code}, {signal or kind}: {error.message}") from error
             if kind == "age" and sum(part.choices == (("#",),) for part in parts) != 1:
                 raise BadLanguageFile(f"{self.code}, ages: “{phrase}” needs one #.")
-            single = _shortest(parts) == 1
-            if single not in numbers:
-                numbers[single] = len(self._owners)
-                self._owners.append(_Owner(kind, signal, single))
-            yield numbers[single], parts
+            yield number, parts
 
-    def read(self, raw: Sequence[str], before: Sequence[str], *, single: bool) -> Hits:
-        """Find phrases in raw tokens, of which some may have begun in `before`; those of one word only if `single`."""
-        words = [ids for token in raw for ids in self._vocabulary.read(token)]
-        earlier = [ids for token in before for ids in self._vocabulary.read(token)]
+    def read(self, raw: Sequence[str], before: Sequence[str]) -> Hits:
+        """Find phrases in raw tokens, of which some may have begun in `before`, the end of the message before."""
+        words = self._places(raw)
+        earlier = self._places(before)
         edge = [self._automaton.edge] if self._automaton.edge else []
+        start = len(earlier) + len(edge)
         quoted: int | None = None
         signals: dict[str, int] = {}
         unless: set[str] = set()
+        counted: set[str] = set()
         aged = False
-        for found in self._automaton.find([*earlier, *edge, *words, *edge], start=len(earlier) + len(edge)):
+        for found in self._automaton.find([*earlier, *edge, *words, *edge]):
             owner = self._owners[found.owner]
-            if owner.kind == "signal":
-                if single or not owner.single:
-                    signals.setdefault(owner.signal, found.last)
+            if found.last < start:
+                counted.add(owner.signal)
+            elif owner.kind == "signal":
+                signals.setdefault(owner.signal, found.last)
             elif owner.kind == "unless":
                 unless.add(owner.signal)
             elif owner.kind == "quoting":
                 quoted = found.last if quoted is None else quoted
             else:
                 aged = True
-        kept = {signal for signal, last in signals.items() if quoted is None or last <= quoted}
-        return Hits(frozenset(kept - unless), quoted is not None, aged)
+        kept = {signal for signal, last in signals.items() if quoted is None or last <= quoted} - unless
+        if kept & counted:  # what counted in the message before may only have grown longer
+            anew = {self._owners[found.owner] for found in self._automaton.find([*edge, *words, *edge])}
+            kept -= counted - {owner.signal for owner in anew if owner.kind == "signal"}
+        return Hits(frozenset(kept), quoted is not None, aged)
 
-
-def _shortest(parts: Sequence[Part]) -> int:
-    """Return the number of words with which a phrase can do."""
-    return sum(min(length(words) for words in part.choices) for part in parts if not part.optional)
+    def _places(self, raw: Sequence[str]) -> list[tuple[int, ...]]:
+        return [ids for token in raw for ids in self._vocabulary.read(token)]
 
 
 def folded(word: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -12,11 +13,14 @@ from tutela.signals.conversation.errors import BadState
 from tutela.signals.conversation.features import features
 from tutela.signals.conversation.languages import Identifier, followed, plausible
 from tutela.signals.conversation.lexicon import Lexicon
-from tutela.signals.conversation.memory import Memory
+from tutela.signals.conversation.memory import Memory, Shown, Tally
 from tutela.signals.conversation.message import Message
 from tutela.signals.conversation.model import Model
-from tutela.signals.conversation.stages import Stage, stages
+from tutela.signals.conversation.stages import Stage, stage_of, stages
+from tutela.signals.conversation.tagger import Tagger
 
+#: A stage that no phrase showed is a reason only from so much that sounds like it.
+_HEARD: Final = 0.5
 _GRAVE: Final = frozenset(("threat", "self-harm"))
 
 
@@ -41,9 +45,11 @@ class Assessment:
     """For tests, training and developers: never shown to a user."""
     score: float
     reasons: tuple[Reason, ...]
-    """The strongest first."""
+    """The strongest first; only where the user is told now, and where they were asked for."""
     new: tuple[str, ...]
     """The signals that this message newly shows."""
+    heard: tuple[str, ...] = ()
+    """The stages that it sounds like."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,20 @@ class Reader:
 
     lexicon: Lexicon
     identifier: Identifier
+    tagger: Tagger
     model: Model
+
+
+def grave(memory: Memory) -> bool:
+    """Tell whether the other person threatened, or pushed towards self-harm."""
+    other = memory.other
+    return any(stage_of()[signal].id in _GRAVE for signal in other.signals) or any(
+        _clear(other.sounds.get(stage)) for stage in _GRAVE
+    )
+
+
+def _clear(heard: Tally | None) -> bool:
+    return heard is not None and heard.amount >= _HEARD
 
 
 class Conversation:
@@ -62,53 +81,60 @@ class Conversation:
         self._reader = reader
         self.memory = memory or Memory()
         self.told = told or Told()
-        self._last: tuple[tuple[int | None, ...], Assessment] | None = None
 
     def read(self, message: Message, *, own_age: int | None = None) -> Assessment:
         """Read one message and return what it makes of the conversation. A message read before changes nothing."""
-        new: tuple[str, ...] = ()
+        shown = Shown()
         if not self.memory.repeats(message):
-            new = self.take(message)
-        assessment = self.assess(own_age=own_age, new=new)
+            shown = self.take(message)
+        assessment = self._weighed(own_age, shown)
         if assessment.speaks:
             self.told = Told(int(assessment.level), assessment.score)
         return assessment
 
-    def take(self, message: Message) -> tuple[str, ...]:
-        """Read one message into the memory, without deciding anything; return the signals that it newly shows."""
+    def take(self, message: Message) -> Shown:
+        """Read one message into the memory, without deciding anything; return what it newly shows."""
         writer = self.memory.writer(message.side)
         shares = self._reader.identifier.probabilities(message.text)
         languages = plausible(shares, writer.languages)
         reading = self._reader.lexicon.read(message.text, self.memory.tail(message), languages)
         writer.languages = followed(writer.languages, shares)
-        return self.memory.take(message, reading)
+        return self.memory.take(message, reading, self._reader.tagger.read(reading.raw, languages))
 
-    def assess(self, *, own_age: int | None = None, new: tuple[str, ...] = ()) -> Assessment:
-        """Return the present assessment without reading anything."""
-        asked = (own_age, self.memory.own.age, self.memory.other.age)
-        if not new and self._last is not None and self._last[0] == asked:
-            return self._last[1]  # what fades meanwhile is taken into account when something new is seen
-        made = self._assess(own_age, new)
-        self._last = asked, replace(made, speaks=False, new=())
-        return made
+    def assess(self, *, own_age: int | None = None) -> Assessment:
+        """Return the present assessment, with its reasons on every level, without reading anything."""
+        made = self._weighed(own_age, Shown())
+        return made if made.reasons else replace(made, reasons=self._reasons(features(self.memory, own_age=own_age)))
 
-    def _assess(self, own_age: int | None, new: tuple[str, ...]) -> Assessment:
+    def _weighed(self, own_age: int | None, shown: Shown) -> Assessment:
         seen = features(self.memory, own_age=own_age)
         model = self._reader.model
         score = model.score(seen)
-        reasons = self._reasons(model.parts(seen))
-        now = level(model, score, grave=any(reason.stage.id in _GRAVE for reason in reasons))
+        now = level(model, score, grave=grave(self.memory))
+        speaking = any(shown) and speaks(self.told, now, score)
         return Assessment(
-            now, bool(new) and speaks(self.told, now, score), model.calibrated(score), score, reasons, new
+            now,
+            speaking,
+            model.calibrated(score),
+            score,
+            self._reasons(seen) if speaking else (),
+            shown.signals,
+            shown.sounds,
         )
 
-    def _reasons(self, parts: dict[str, float]) -> tuple[Reason, ...]:
+    def _reasons(self, seen: Mapping[str, float]) -> tuple[Reason, ...]:
+        parts = self._reader.model.parts(seen)
         found = []
         for stage in stages():
             if stage.by != "other" or stage.id not in parts:
                 continue
-            tallies = {s.id: self.memory.other.signals[s.id] for s in stage.signal if s.id in self.memory.other.signals}
-            evidence = dict.fromkeys(one for tally in tallies.values() for one in tally.evidence)
+            other = self.memory.other
+            tallies = {s.id: other.signals[s.id] for s in stage.signal if s.id in other.signals}
+            heard = other.sounds.get(stage.id)
+            if not tallies and not _clear(heard):
+                continue
+            shown = [*tallies.values()] if heard is None else [*tallies.values(), heard]
+            evidence = dict.fromkeys(one for tally in shown for one in tally.evidence)
             found.append(Reason(stage, tuple(tallies), parts[stage.id], tuple(evidence)))
         return tuple(sorted(found, key=lambda reason: -reason.part))
 

@@ -17,6 +17,14 @@ from tutela.signals.conversation.memory import Memory, Writer
 from tutela.signals.conversation.stages import Stage, stage_of, stages
 
 _ADULT: Final = 18
+_STRUCTURE: Final = (
+    "loudest", "highest-run", "highest-recent",
+    "writes-to-known", "writes-to-stranger", "lately-writes-to-known", "lately-writes-to-stranger",
+    "asks-more", "at-night", "older", "mutual",
+)  # fmt: skip
+#: What brings sums of log-odds to about 1.
+_LOUD: Final = 20.0
+_RUN: Final = 2.0
 #: Breadth counts from so many stages on.
 HINGES: Final = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0)
 
@@ -32,12 +40,15 @@ def names() -> tuple[str, ...]:
     """Return the names of all features, in order."""
     signals = [f"signal:{signal}" for signal in stage_of()]
     pairs = [f"pair:{a.id}+{b.id}" for a, b in combinations(risen(), 2)]
-    return (*signals, *pairs, *(f"breadth:{hinge}" for hinge in HINGES), "asks-more", "at-night", "older", "mutual")
+    sounds = [f"sounds:{stage.id}" for stage in risen()]
+    breadth = [f"breadth:{hinge}" for hinge in HINGES]
+    return (*signals, *sounds, *pairs, *breadth, *_STRUCTURE)
 
 
 def lowering() -> frozenset[str]:
     """Return the features that lower the risk: the own user's alone."""
-    return frozenset(("mutual", *(f"signal:{signal}" for signal, stage in stage_of().items() if stage.lowers)))
+    calm = [f"signal:{signal}" for signal, stage in stage_of().items() if stage.lowers]
+    return frozenset(("mutual", "writes-to-known", "lately-writes-to-known", *calm))
 
 
 def saturated(amount: float) -> float:
@@ -46,10 +57,12 @@ def saturated(amount: float) -> float:
 
 
 def stage_values(writer: Writer) -> dict[str, float]:
-    """Return how far each stage shows, 0…1: its strongest signal, a little more for several."""
+    """Return how far each stage shows, 0…1: a half for one signal, more for several and for what it sounds like."""
     missing: dict[str, float] = {}
     for signal, tally in writer.signals.items():
         stage = stage_of()[signal].id
+        missing[stage] = missing.get(stage, 1.0) * 0.5**tally.amount
+    for stage, tally in writer.sounds.items():
         missing[stage] = missing.get(stage, 1.0) * 0.5**tally.amount
     return {stage: 1.0 - value for stage, value in missing.items()}
 
@@ -63,6 +76,10 @@ def features(memory: Memory, *, own_age: int | None = None) -> dict[str, float]:
             found[f"signal:{signal}"] = saturated(tally.amount)
     if memory.own.age is not None and memory.own.age < _ADULT:
         found["signal:minor"] = max(0.5, found.get("signal:minor", 0.0))
+    for stage in risen():
+        heard = memory.other.sounds.get(stage.id)
+        if heard is not None:
+            found[f"sounds:{stage.id}"] = saturated(heard.amount)
     shown = stage_values(memory.other)
     present = [stage.id for stage in risen() if stage.id in shown]
     for a, b in combinations(present, 2):
@@ -82,6 +99,14 @@ def _structure(memory: Memory, own_age: int | None) -> Mapping[str, float]:
         found["asks-more"] = 1.0 - 0.8**more
     if memory.other.night > 1:
         found["at-night"] = 1.0 - 0.8 ** (memory.other.night - 1)
+    heard = memory.other.hearing
+    if heard.loudest:
+        found["loudest"] = sum(heard.loudest) / _LOUD
+        found["highest-run"] = math.log1p(heard.highest_run) / _RUN
+        found["highest-recent"] = heard.highest_recent
+    for name, known in (("", memory.own.hearing.known.value), ("lately-", memory.own.hearing.recently_known.value)):
+        if known:
+            found[f"{name}writes-to-{'known' if known > 0 else 'stranger'}"] = abs(known)
     alike = stage_values(memory.own)
     mutual = sum(alike.get(stage.id, 0.0) for stage in risen())
     if mutual:

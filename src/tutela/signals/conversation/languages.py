@@ -9,8 +9,9 @@ from typing import Protocol
 
 from tutela.signals.conversation.lexicon import LANGUAGES
 
-#: A language below this share of probability is taken to be absent from a message.
-PLAUSIBLE = 0.05
+#: A language below this share of probability is taken to be absent from a message: its phrases are not looked for,
+#: since a word of one language may be an innocent one of another.
+PLAUSIBLE = 0.02
 _READ = 400
 
 
@@ -57,7 +58,7 @@ def followed(before: dict[str, float], message: dict[str, float]) -> dict[str, f
 
 
 def plausible(message: dict[str, float], writer: dict[str, float]) -> frozenset[str]:
-    """Return the languages in which a single word of a message may be meant."""
+    """Return the languages that a message may be in."""
     return frozenset(
         language for language, share in message.items() if share >= PLAUSIBLE or writer.get(language, 0.0) >= PLAUSIBLE
     )

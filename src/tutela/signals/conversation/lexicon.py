@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import resources
 from typing import Final
 
@@ -29,35 +29,48 @@ class Reading:
     """The age that its writer states."""
     tail: tuple[str, ...]
     """Its last words, for a phrase that goes on in the writer's next message."""
+    raw: tuple[str, ...] = ()
+    """Its tokens; they are not kept."""
 
 
 class Lexicon:
-    """All languages at once, since people mix them."""
+    """Languages, each compiled when a message first may be in it; people mix them."""
 
-    def __init__(self, files: Sequence[LanguageFile]) -> None:
-        """Compile `files`. Raises `BadLanguageFile` where a phrase or a name does not hold."""
-        self._languages = [CompiledLanguage(file) for file in files]
-        self._questions = frozenset().union(*(language.questions for language in self._languages))
+    def __init__(self, languages: Mapping[str, Callable[[], LanguageFile]]) -> None:
+        """Take where each language's file is read. Nothing is read yet."""
+        self._files = dict(languages)
+        self._compiled: dict[str, CompiledLanguage] = {}
         self._order = {signal: place for place, signal in enumerate(stage_of())}
-        self.phrases = sum(language.phrases for language in self._languages)
 
-    def read(self, text: str, before: Sequence[str] = (), languages: frozenset[str] | None = None) -> Reading:
-        """Read one message.
+    @classmethod
+    def of(cls, *files: LanguageFile) -> Lexicon:
+        """Compile `files` at once. Raises `BadLanguageFile` where a phrase or a name does not hold."""
+        lexicon = cls({file.language: lambda file=file: file for file in files})  # type: ignore[misc]
+        for file in files:
+            lexicon.language(file.language)
+        return lexicon
 
-        `before` is the tail of the same writer's message before it. A signal that shows only in a single word
-        counts only in one of `languages` (all, where `None`): a word of one language may be an innocent one of another.
+    def language(self, code: str) -> CompiledLanguage:
+        """Return one language, compiled."""
+        if code not in self._compiled:
+            self._compiled[code] = CompiledLanguage(self._files[code]())
+        return self._compiled[code]
+
+    def read(self, text: str, before: Sequence[str] = (), languages: Collection[str] | None = None) -> Reading:
+        """Read one message, in those of its languages that it may be in (all, where `None`).
+
+        `before` is the tail of the same writer's message before it.
         """
         raw = tokens(fold(ends(text)))
-        hits = [
-            language.read(raw, before, single=languages is None or language.code in languages)
-            for language in self._languages
-        ]
+        chosen = [self.language(code) for code in self._files if languages is None or code in languages]
+        hits = [language.read(raw, before) for language in chosen]
         shown: frozenset[str] = frozenset().union(*(hit.signals for hit in hits))
         return Reading(
             tuple(sorted(shown, key=self._order.__getitem__)),
-            "?" in text or bool(raw and raw[0] in self._questions),
+            "?" in text or bool(raw and any(raw[0] in language.questions for language in chosen)),
             _age(raw) if any(hit.states_age and not hit.quotes for hit in hits) else None,
             tuple(raw[-_TAIL:]),
+            tuple(raw),
         )
 
 
@@ -74,8 +87,8 @@ def _age(raw: Sequence[str]) -> int | None:
 
 @lru_cache
 def shipped() -> Lexicon:
-    """Return the lexicon of all languages that ship, compiled once."""
-    return Lexicon([language_file(code) for code in LANGUAGES])
+    """Return the lexicon of all languages that ship; each is compiled once, when it is first needed."""
+    return Lexicon({code: partial(language_file, code) for code in LANGUAGES})
 
 
 def language_file(code: str) -> LanguageFile:

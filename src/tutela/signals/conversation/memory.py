@@ -7,14 +7,16 @@ what they wrote by writing more.
 from __future__ import annotations
 
 import hashlib
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from tutela.signals.conversation.errors import BadState
+from tutela.signals.conversation.hearing import Hearing
 from tutela.signals.conversation.lexicon import Reading
 from tutela.signals.conversation.message import Message, Side
-from tutela.signals.conversation.stages import stage_of
+from tutela.signals.conversation.stages import stage_ids, stage_of
+from tutela.signals.conversation.tagger import APPROACH, KNOWN, SILENCE, Sound
 
 #: After so many messages of the own user, or so long, a sign counts half.
 HALF_MESSAGES: Final = 150
@@ -24,7 +26,9 @@ _REMEMBERED: Final = 128
 _TAIL_FOR: Final = 10 * 60_000
 _NIGHT: Final = frozenset((22, 23, 0, 1, 2, 3, 4, 5))
 _LONGEST_ID: Final = 255
-VERSION: Final = 1
+VERSION: Final = 2
+#: A message that sounds so much like a stage is evidence of it.
+_CLEARLY: Final = 0.5
 
 
 class Tally(msgspec.Struct):
@@ -34,6 +38,13 @@ class Tally(msgspec.Struct):
     times: int = 0
     evidence: list[str] = []
     """Ids of the last messages that showed it."""
+
+    def add(self, amount: float, message: str | None) -> None:
+        """Count it once more; `message` is the id of the evidence, if it is any."""
+        self.amount += amount
+        self.times += 1
+        if message is not None:
+            self.evidence = [*self.evidence, message[:_LONGEST_ID]][-_EVIDENCE:]
 
 
 class Writer(msgspec.Struct):
@@ -48,6 +59,9 @@ class Writer(msgspec.Struct):
     tail: tuple[str, ...] = ()
     tail_time: int = 0
     signals: dict[str, Tally] = {}
+    sounds: dict[str, Tally] = {}
+    """By stage: how much the tagger heard."""
+    hearing: Hearing = msgspec.field(default_factory=Hearing)
 
 
 class Seen(msgspec.Struct, array_like=True):
@@ -56,6 +70,20 @@ class Seen(msgspec.Struct, array_like=True):
     id: bytes
     text: bytes
     signals: list[str]
+    sounds: dict[str, float]
+
+
+class Shown(NamedTuple):
+    """What a message newly shows."""
+
+    signals: tuple[str, ...] = ()
+    sounds: tuple[str, ...] = ()
+    """The stages that it sounds like."""
+
+    @property
+    def stages(self) -> frozenset[str]:
+        """Return the stages that it shows in one way or the other."""
+        return frozenset((*(stage_of()[signal].id for signal in self.signals), *self.sounds))
 
 
 class Memory(msgspec.Struct):
@@ -88,8 +116,8 @@ class Memory(msgspec.Struct):
         seen = self.known(message)
         return seen is not None and seen.text == _digest(message.text)
 
-    def take(self, message: Message, reading: Reading) -> tuple[str, ...]:
-        """Count one message; return the signals that it newly shows."""
+    def take(self, message: Message, reading: Reading, sound: Sound) -> Shown:
+        """Count one message and what it sounds like; return what it newly shows."""
         seen = self.known(message)
         self._fade(message)
         writer = self.writer(message.side)
@@ -98,7 +126,7 @@ class Memory(msgspec.Struct):
             writer.questions += reading.asks
             writer.night += message.hour in _NIGHT
             writer.tail, writer.tail_time = reading.tail, message.time
-            seen = Seen(_digest(message.id), b"", [])
+            seen = Seen(_digest(message.id), b"", [], {})
             self.seen.append(seen)
             del self.seen[:-_REMEMBERED]
         seen.text = _digest(message.text)
@@ -106,11 +134,22 @@ class Memory(msgspec.Struct):
         new = tuple(signal for signal in reading.signals if signal not in seen.signals)
         seen.signals.extend(new)
         for signal in new:
-            tally = writer.signals.setdefault(signal, Tally(evidence=[]))
-            tally.amount += 1.0
-            tally.times += 1
-            tally.evidence = [*tally.evidence, message.id[:_LONGEST_ID]][-_EVIDENCE:]
-        return new
+            writer.signals.setdefault(signal, Tally(evidence=[])).add(1.0, message.id)
+        if sound is not SILENCE:
+            if (
+                APPROACH not in seen.sounds or sound.approach > seen.sounds[APPROACH]
+            ):  # an edit counts where it is worse
+                writer.hearing.hear_approach(sound.approach)
+                seen.sounds[APPROACH] = sound.approach
+            if KNOWN not in seen.sounds:
+                writer.hearing.hear_known(sound.known)
+                seen.sounds[KNOWN] = sound.known
+        louder = {stage: share for stage, share in sound.stages.items() if share > seen.sounds.get(stage, 0.0)}
+        for stage, share in louder.items():
+            more = share - seen.sounds.get(stage, 0.0)  # an edited message counts by as much as it sounds worse
+            seen.sounds[stage] = share
+            writer.sounds.setdefault(stage, Tally(evidence=[])).add(more, message.id if share >= _CLEARLY else None)
+        return Shown(new, tuple(louder))
 
     def _fade(self, message: Message) -> None:
         passed = max(0, message.time - self.faded) if self.faded else 0
@@ -121,7 +160,8 @@ class Memory(msgspec.Struct):
         for writer in (self.own, self.other):
             writer.questions *= left
             writer.night *= left
-            for tally in writer.signals.values():
+            writer.hearing.fade(left)
+            for tally in (*writer.signals.values(), *writer.sounds.values()):
                 tally.amount *= left
 
     def encode(self) -> bytes:
@@ -139,6 +179,7 @@ class Memory(msgspec.Struct):
             raise BadState(f"The saved state of a conversation has version {memory.version}; this one reads {VERSION}.")
         for writer in (memory.own, memory.other):  # a signal may have gone since
             writer.signals = {name: tally for name, tally in writer.signals.items() if name in stage_of()}
+            writer.sounds = {name: tally for name, tally in writer.sounds.items() if name in stage_ids()}
         return memory
 
 

@@ -71,8 +71,8 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for name, value in features.items():
             term = self.weights.get(name, 0.0) * value
             kind, _, of = name.partition(":")
-            if kind == "signal":
-                stage = stage_of()[of].id
+            if kind in ("signal", "sounds"):
+                stage = stage_of()[of].id if kind == "signal" else of
                 found[stage] = found.get(stage, 0.0) + term
             elif kind == "pair":
                 for stage in of.split("+"):

@@ -216,15 +216,14 @@ class Automaton:
             self._owner.append(owner)
         return number
 
-    def find(self, words: Sequence[tuple[int, ...]], start: int = 0) -> Iterator[Found]:
-        """Yield what is found in `words` and ends at `start` or later."""
+    def find(self, words: Sequence[tuple[int, ...]]) -> Iterator[Found]:
+        """Yield what is found in `words`."""
         state = 0
         for place, ids in enumerate(words):
             after = self._steps.get((state, ids))
             state = self._step(state, ids) if after is None else after
-            if place >= start:
-                for owner in self._accepts[state]:
-                    yield Found(owner, place)
+            for owner in self._accepts[state]:
+                yield Found(owner, place)
 
     def _forget(self) -> None:
         self._sets: list[frozenset[int]] = [frozenset()]

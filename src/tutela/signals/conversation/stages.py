@@ -49,6 +49,12 @@ def stages() -> tuple[Stage, ...]:
 
 
 @lru_cache
+def stage_ids() -> frozenset[str]:
+    """Return the ids of all stages."""
+    return frozenset(stage.id for stage in stages())
+
+
+@lru_cache
 def stage_of() -> dict[str, Stage]:
     """Return the stage of each signal, by the signal's id."""
     return {signal.id: stage for stage in stages() for signal in stage.signal}
