@@ -25,7 +25,7 @@ run: $(VENV)/.run-ready   ## a guarded encrypted conversation, end to end
 
 test: $(VENV)/.test-ready ## style, types, architecture, then the whole suite
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/pytest -q -n $(WORKERS) --dist loadfile $(ARGS)
+	@$(BIN)/pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.test-ready ## style, types and architecture only
 	@$(BIN)/ruff check -q .

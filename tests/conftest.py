@@ -39,6 +39,13 @@ if not os.environ.get("TMPDIR") and os.access(_MEMORY, os.W_OK | os.X_OK):
 transports.create_ssl_context = functools.cache(transports.create_ssl_context)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several processes run the tests, begin with the files that take long: so all end at about the same time."""
+    if hasattr(config, "workerinput"):
+        slow = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Keep what tests print fit for sending between processes: some try halves of characters."""
