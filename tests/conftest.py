@@ -6,6 +6,7 @@ import functools
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from pathlib import Path
 
@@ -39,11 +40,18 @@ if not os.environ.get("TMPDIR") and os.access(_MEMORY, os.W_OK | os.X_OK):
 transports.create_ssl_context = functools.cache(transports.create_ssl_context)
 
 
+#: These take a minute and more for few tests, most of it in other processes.
+LONGEST = {"test_demo.py", "test_provider_kills.py"}
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where several processes run the tests, begin with the files that take long: so all end at about the same time."""
+    """Where several processes run the tests, begin with the longest files, then those with most tests.
+
+    So all processes end at about the same time.
+    """
     if hasattr(config, "workerinput"):
-        slow = {item.path for item in items if item.get_closest_marker("slow")}
-        items.sort(key=lambda item: item.path not in slow)
+        counts = Counter(item.path for item in items)
+        items.sort(key=lambda item: (item.path.name not in LONGEST, -counts[item.path]))
 
 
 @pytest.hookimpl(wrapper=True)
