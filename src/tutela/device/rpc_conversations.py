@@ -28,6 +28,7 @@ class _Message(_Params):
     text: str
     time: _Time
     hour: _Hour | None = None
+    direct: bool = False
     language: str = "en"
 
 
@@ -43,6 +44,12 @@ class _Conversation(_Params):
     room: _Id
     person: _Id
     language: str = "en"
+
+
+class _Answer(_Params):
+    room: _Id
+    person: _Id
+    level: str
 
 
 class _Room(_Params):
@@ -62,7 +69,7 @@ class _Language(_Params):
 
 def _received(guard: ConversationGuard, params: Mapping[str, Any]) -> dict[str, Any] | None:
     asked = msgspec.convert(params, _Message)
-    advice = guard.received(asked.room, asked.person, _message(asked, Side.OTHER))
+    advice = guard.received(asked.room, asked.person, _message(asked, Side.OTHER), direct=asked.direct)
     return advice.facts(words(asked.language)) if advice else None
 
 
@@ -74,13 +81,24 @@ def _sending(guard: ConversationGuard, params: Mapping[str, Any]) -> dict[str, A
 
 def _sent(guard: ConversationGuard, params: Mapping[str, Any]) -> None:
     asked = msgspec.convert(params, _Message)
-    guard.sent(asked.room, asked.person, _message(asked, Side.OWN))
+    guard.sent(asked.room, asked.person, _message(asked, Side.OWN), direct=asked.direct)
 
 
 def _advice(guard: ConversationGuard, params: Mapping[str, Any]) -> dict[str, Any] | None:
     asked = msgspec.convert(params, _Conversation)
     advice = guard.advice(asked.room, asked.person)
     return advice.facts(words(asked.language)) if advice else None
+
+
+def _unanswered(guard: ConversationGuard, params: Mapping[str, Any]) -> dict[str, Any] | None:
+    asked = msgspec.convert(params, _Conversation)
+    advice = guard.unanswered(asked.room, asked.person)
+    return advice.facts(words(asked.language)) if advice else None
+
+
+def _answered(guard: ConversationGuard, params: Mapping[str, Any]) -> None:
+    asked = msgspec.convert(params, _Answer)
+    guard.answer(asked.room, asked.person, _level(asked.level))
 
 
 def _forget(guard: ConversationGuard, params: Mapping[str, Any]) -> None:
@@ -113,7 +131,7 @@ def _draft(guard: ConversationGuard, params: Mapping[str, Any]) -> dict[str, Any
 def _level(word: str) -> Level:
     found = {level.word: level for level in Level}.get(word)
     if found is None:
-        raise msgspec.ValidationError(f"`lowest` is one of {', '.join(level.word for level in Level)}")
+        raise msgspec.ValidationError(f"a level is one of {', '.join(level.word for level in Level)}")
     return found
 
 
@@ -126,6 +144,8 @@ METHODS: Final[Mapping[str, Callable[[ConversationGuard, Mapping[str, Any]], Any
     "message_sending": _sending,
     "message_sent": _sent,
     "conversation_advice": _advice,
+    "conversation_unanswered": _unanswered,
+    "conversation_answered": _answered,
     "conversation_forget": _forget,
     "conversation_settings": _settings,
     "conversation_trusted_draft": _draft,

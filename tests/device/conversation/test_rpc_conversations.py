@@ -41,6 +41,23 @@ def test_a_client_in_any_language_is_told_what_to_show(guard: ConversationGuard)
     assert METHODS["conversation_advice"](guard, WHERE) is None
 
 
+def test_a_card_waits_for_its_answer(guard: ConversationGuard) -> None:
+    level = [one for one in received(guard) if one is not None][-1]["level"]
+    assert METHODS["conversation_unanswered"](guard, WHERE | {"language": "fr"})["level"] == level
+    assert METHODS["conversation_answered"](guard, WHERE | {"level": level}) is None
+    assert METHODS["conversation_unanswered"](guard, WHERE) is None
+
+
+def test_a_person_is_known_in_their_next_direct_room(guard: ConversationGuard) -> None:
+    received(guard, direct=True)
+    asked = {"room": "!next:x", "person": "@b:x", "id": "$next", "text": "are you alone", "time": 10**6}
+    told = METHODS["message_received"](guard, asked | {"direct": True})
+    assert told["level"] in ("nudge", "warning")
+    assert "Some of it was in another chat with the same person." in told["reasons"]
+    assert told["evidence"] == ["$next"]
+    METHODS["message_sent"](guard, asked | {"id": "$own", "text": "no", "direct": True})
+
+
 def test_the_pause_before_sending(guard: ConversationGuard) -> None:
     pauses = []
     for i, line in enumerate((*LINES, "ill show everyone")):
@@ -79,6 +96,7 @@ def test_a_draft_to_somebody_trusted(guard: ConversationGuard) -> None:
         ("conversation_settings", {"group": "parent"}),
         ("conversation_settings", {"lowest": "loud"}),
         ("conversation_settings", {"jurisdiction": "fr"}),
+        ("conversation_answered", WHERE | {"level": "loud"}),
         ("conversation_forget", {}),
     ],
 )

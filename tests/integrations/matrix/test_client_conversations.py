@@ -141,6 +141,20 @@ async def test_no_file_of_the_profile_holds_a_word_of_it(company: Company):
             assert word not in data, path
 
 
+async def test_an_approach_is_seen_over_several_rooms(company: Company):
+    mia, leo = await guarded(company, "mia"), await company.enter("leo")
+    parts = (APPROACH[:2], APPROACH[2:4], APPROACH[4:])
+    rooms = [await company.room(mia, leo) for _ in parts]
+    for room, lines in zip(rooms, parts, strict=True):
+        await say(leo, room, lines)
+        events = await mia.sync()
+    last = told(events)[-1]
+    assert (last.room_id, last.sender) == (rooms[-1], leo.user_id)
+    assert last.advice.level >= Level.NUDGE
+    assert "You were asked to keep something secret." in last.advice.reasons
+    assert len(last.advice.evidence) == 1
+
+
 async def test_people_in_a_group_are_told_apart(company: Company):
     mia, leo, zoe = [await guarded(company, "mia"), await company.enter("leo"), await company.enter("zoe")]
     room = await company.room(mia, leo, zoe)

@@ -27,9 +27,11 @@ class Listening:
         self.heard: list[tuple[str, str, Message]] = []
         self.own: list[tuple[str, str, Message]] = []
         self.forgotten: list[str] = []
+        self.direct: list[bool] = []
 
-    def received(self, room: str, person: str, message: Message) -> None:
+    def received(self, room: str, person: str, message: Message, *, direct: bool) -> None:
         self.heard.append((room, person, message))
+        self.direct.append(direct)
 
     def sent(self, room: str, person: str, message: Message) -> None:
         self.own.append((room, person, message))
@@ -118,6 +120,24 @@ def test_in_a_group_each_member_is_a_person_and_the_brake_knows_only_the_room():
     pause = one.pause(ROOM, "hello", 1)
     assert pause is not None
     assert not pause.many
+
+
+def test_a_room_is_direct_where_nobody_else_is_in_it_or_invited():
+    guard = Listening()
+    one = conversing(guard)
+    hello = {"msgtype": "m.text", "body": "hello"}
+    read(one, LEO, hello, event="$1")
+    read(one, LEO, hello, event="$2", people=())  # he wrote, and is gone by now
+    one.sent(room(LEO), "$3", "hello", 1)
+    assert guard.direct == [True] * 3
+    guard.direct.clear()
+    read(one, LEO, hello, event="$4", people=(LEO, "@sam:x"))
+    one.sent(room(LEO, "@sam:x"), "$5", "hello all", 1)
+    crowd = Room(ROOM, joined={MIA, LEO}, invited={"@sam:x"})
+    one.sent(crowd, "$6", "hello all", 1)
+    many = room(*(f"@{number}:x" for number in range(20)), LEO)
+    one.sent(many, "$7", "hello all", 1)  # beside the one who wrote last, which does not make it direct
+    assert guard.direct == [False] * 6
 
 
 def test_in_a_large_room_own_messages_go_beside_those_who_wrote_last():

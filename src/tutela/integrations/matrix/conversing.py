@@ -85,17 +85,22 @@ class Conversing:
             return None
         self._note_writer(room.room_id, sender)
         message = self._message(event_id, Side.OTHER, text, head["sent_at"])
-        advice = self.guard.received(room.room_id, sender, message)
+        direct = self._others(room) <= {sender}
+        advice = self.guard.received(room.room_id, sender, message, direct=direct)
         return _told(head, advice) if advice is not None else None
 
     def _sent(self, room: Room, event_id: str, text: str, time: int) -> None:
         message = self._message(event_id, Side.OWN, text, time)
         self.guard.sent(room.room_id, _ANYBODY, message)
-        others = (room.joined | room.invited) - {self._user_id}
+        others = self._others(room)
+        direct = len(others) == 1
         if len(others) > _PEOPLE:
             others &= set(self._writers.get(room.room_id, ()))
         for person in sorted(others):
-            self.guard.received(room.room_id, person, message)
+            self.guard.received(room.room_id, person, message, direct=direct)
+
+    def _others(self, room: Room) -> set[str]:
+        return (room.joined | room.invited) - {self._user_id}
 
     def _message(self, event_id: str, side: Side, text: str, time: int) -> Message:
         hour = datetime.fromtimestamp(time / 1000, UTC).astimezone(self._zone).hour if time else None
