@@ -5,6 +5,7 @@ The other person's page shows nothing of it, and nothing is done by itself: ever
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from tutela.device.conversation import Pause
 from tutela.integrations.matrix.timeline import ConversationAdvice
 from tutela.language import N_
 from tutela.signals.conversation.decision import Level
+
+log = logging.getLogger("tutela.chat")
 
 SENT_TO: Final = N_("Sent to {name}. It was good to tell somebody.")
 
@@ -57,6 +60,7 @@ class Advising:
         self.told = ""
         """Whom the user told, by name."""
         self.left = False
+        self._recalled = False
 
     @property
     def card_id(self) -> str:
@@ -74,9 +78,39 @@ class Advising:
             self.card = self.last = event
             self.told = ""
 
+    def recall(self) -> list[ConversationAdvice]:
+        """Return, once, the cards of an earlier run of this program that the user has not answered."""
+        guard, room = self._client.conversations, self._client.rooms.get(self._room_id)
+        if self._recalled or guard is None or room is None:
+            return []
+        self._recalled = True
+        found = []
+        for person in sorted((room.joined | room.invited) - {self._client.user_id}):
+            try:
+                advice = guard.unanswered(self._room_id, person)
+            except Exception as error:  # the guard keeps nobody from reading; its text could hold words of a message
+                log.warning("the conversation guard failed (%s); a card may be missing", type(error).__name__)
+                break
+            if advice is not None:
+                found.append(
+                    ConversationAdvice(room_id=self._room_id, event_id="", sender=person, sent_at=0, advice=advice)
+                )
+        return found
+
+    def acted(self) -> None:
+        """Keep that the user has done something about the last card: it does not come again after a restart."""
+        guard, last = self._client.conversations, self.last
+        if guard is None or last is None:
+            return
+        try:
+            guard.answer(self._room_id, last.sender, last.advice.level)
+        except Exception as error:
+            log.warning("the conversation guard failed (%s); a card may come again", type(error).__name__)
+
     def fine(self, card: str) -> None:
         """Put the card away, as the user says."""
-        if card == self.card_id:
+        if self.card is not None and card == self.card_id:
+            self.acted()
             self.card, self.told = None, ""
 
     def chats(self) -> Sequence[Chat]:

@@ -152,6 +152,7 @@ class _Routes:
 
     async def conversation(self, request: Request) -> Response:
         window = self.window(request)
+        window.recall()
         answered = False
         if answers := self._answers.get(id(window.client)):
             answers.opened()
@@ -172,6 +173,8 @@ class _Routes:
 
     async def side_by_side(self, request: Request) -> Response:
         seen = self._observer.observations() if self._observer else ()
+        for window in self._windows:
+            window.recall()
         return page(request, self._pages.side_by_side(self._windows, seen, tongue_of(request)))
 
     async def window_events(self, request: Request) -> Response:

@@ -76,6 +76,7 @@ class _Routes:
             times = await reports.reading_times()
             again = self._pages.confirm(window, filled, times, tongue, region, failure=_TOO_MUCH)
             return page(request, again, status=422)
+        window.advising.acted()
         return _to("sent", report=own.id)
 
     async def sent(self, request: Request) -> Response:

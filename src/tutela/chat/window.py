@@ -128,6 +128,13 @@ class Window:
         """What happened in the room, in the order in which it arrived."""
         return tuple(self._events.values())
 
+    def recall(self) -> None:
+        """Show again, once, the card of an earlier run that waits for its user's answer."""
+        for event in self.advising.recall():
+            card = self.advising.card
+            if card is None or event.advice.level > card.advice.level:
+                self.take(event)
+
     def take(self, event: TimelineEvent) -> None:
         """Take in one event. One with the id of an earlier one takes its place only if that waited for its key."""
         here = event.room_id == self.room_id and isinstance(event, Message | Notice | ConversationAdvice)
@@ -222,6 +229,7 @@ class Window:
             self._fail(error)
             return False
         self.advising.told = chosen.name
+        self.advising.acted()
         self.changes.notify()
         return True
 
@@ -238,7 +246,9 @@ class Window:
             else:
                 self.advising.blocked.pop(person, None)
                 self.advising.blocked |= {person: None} if blocked else {}
-                self.advising.card = None if blocked else self.advising.card
+                if blocked:
+                    self.advising.acted()
+                    self.advising.card = None
         self.changes.notify()
 
     async def leave(self) -> None:
