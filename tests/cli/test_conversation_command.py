@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from tutela.cli import conversation as its_module
 from tutela.cli.main import main
+from tutela.research import learning, synthesis
+from tutela.research.everyday import shipped_everyday
+from tutela.research.tagging import of_phrases
 
 LINES = (
     "< hey how old r u\n> im 13\n< you seem so mature for your age. not like other kids\n< are your parents home?\n"
@@ -88,6 +93,26 @@ def test_a_model_is_trained_and_used(chats: Path, tmp_path: Path):
     again = run("train", str(chats), "--out", str(out), "--jobs", "1")
     assert again.exit_code == 1
     assert "there already" in again.output or "exists" in again.output
+
+
+def test_tagger_and_weights_are_learned_and_used(chats: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(learning, "BANKS", ("en",))
+    monkeypatch.setattr(its_module, "shipped_everyday", lambda: shipped_everyday()[:30])
+    monkeypatch.setattr(learning, "of_phrases", lambda *given: islice(of_phrases(*given), 0, None, 40))  # all take long
+    scripts = [str(path) for path in sorted(Path(synthesis.__file__).parent.glob("dialogues/en-*.dialogues"))[:6]]
+    out = tmp_path / "learned"
+    result = run("learn", *scripts, "--chats", "300", "--jobs", "1", "--out", str(out), "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.output.splitlines()[-1])["weights"] > 10
+    used = ("--model", str(out / "model.json"), "--tagger", str(out / "tagger.npz"), "--jobs", "1", "--json")
+    result = run("evaluate", str(chats), *used)
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.output)["auc"] > 0.6
+    assert run("learn", *scripts, "--chats", "300", "--jobs", "1", "--out", str(out)).exit_code == 1
+    (out / "tagger.npz").write_bytes(b"no tagger")
+    result = run("evaluate", str(chats), *used)
+    assert result.exit_code == 1
+    assert "not a tagger" in result.output
 
 
 def test_a_language_file_is_checked(tmp_path: Path):

@@ -13,19 +13,24 @@ import click
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
-from tutela.cli.console import JSON, Group, answer, count, say, show
+from tutela.cli.console import JSON, Group, answer, count, say
+from tutela.cli.measured import show_measured
 from tutela.cli.missing import missing
 from tutela.cli.trying import Trial
 from tutela.device.conversation import AgeGroup
 from tutela.lists import files
 from tutela.research import training
+from tutela.research.chaining import generated, shipped_scripts
 from tutela.research.chats import Chat
-from tutela.research.composing import BANKS, compose
+from tutela.research.composing import BANKS
 from tutela.research.corpora import encode_line, read_corpus
-from tutela.research.evaluation import Measured, measure, replayed
+from tutela.research.evaluation import measure, replayed
+from tutela.research.everyday import shipped_everyday
+from tutela.research.learning import FOLDS
+from tutela.research.learning import learn as learned
 from tutela.research.replay import Replay
+from tutela.research.scripts import parse_scripts
 from tutela.signals.conversation.decision import Level
 from tutela.signals.conversation.language_file import parse_language
 from tutela.signals.conversation.lexicon import Lexicon
@@ -49,6 +54,8 @@ _VARIANTS: Final = click.option(
     "--variants", type=click.IntRange(1), default=1, show_default=True, help="Chats made from each script."
 )
 _MODEL: Final = click.option("--model", type=_FILE, help="A model file; by default the one that ships.")
+
+_TAGGER: Final = click.option("--tagger", type=_FILE, help="A tagger's file; by default the one that ships.")
 
 
 @click.group(cls=Group)
@@ -100,6 +107,7 @@ def try_(group: str, words: str, model: Path | None, as_json: bool) -> None:
 @_SEED
 @_JOBS
 @_MODEL
+@_TAGGER
 @click.option(
     "--level",
     type=click.Choice([level.word for level in Level if level]),
@@ -120,6 +128,7 @@ def evaluate(
     seed: int,
     jobs: int,
     model: Path | None,
+    tagger: Path | None,
     level: str,
     plots: Path | None,
     as_json: bool,
@@ -137,7 +146,8 @@ def evaluate(
     """
     used = _model(model)
     wanted = next(one for one in Level if one.word == level)
-    replays = _read(corpora, predators, synthetic, language, variants, seed, jobs, quiet=as_json)
+    heard = None if tagger is None else files.read(tagger, limit=64 << 20)
+    replays = _read(corpora, predators, synthetic, language, variants, seed, jobs, quiet=as_json, tagger=heard)
     measured = measure(replays, used, at=wanted)
     if plots is not None:
         from tutela.research.plots import draw
@@ -145,7 +155,7 @@ def evaluate(
         written = draw(measured, plots)
         if not as_json:
             say(f"[dim]Plots: {', '.join(escape(str(path)) for path in written)}[/dim]")
-    answer(as_json, measured.facts, lambda: _show(measured))
+    answer(as_json, measured.facts, lambda: show_measured(measured))
 
 
 @conversation.command()
@@ -193,7 +203,7 @@ def train(
     replays = _read(corpora, predators, synthetic, language, variants, seed, jobs, quiet=as_json)
     names = [path.name for path in corpora] + ([f"{synthetic} generated chats"] if synthetic else [])
     with _progress(as_json) as done:
-        harmless = compose(quiet, approaches=0.0, seed=seed + 1)
+        harmless = generated(quiet, approaches=0.0, seed=seed + 1)
         calm = replayed(harmless, jobs=jobs, done=done)
     fitted = training.train(replays, per_thousand=per_thousand, trained_on=", ".join(names), quiet=calm)
     files.create(out, encode_model(fitted))
@@ -205,6 +215,44 @@ def train(
         say(f"Try it: tutela conversation evaluate … --model {escape(str(out))}")
 
     answer(as_json, facts, told)
+
+
+@conversation.command()
+@click.argument("scripts", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--chats", type=click.IntRange(300), default=9000, show_default=True, help="Conversations to fit on.")
+@_SEED
+@_JOBS
+@click.option(
+    "--per-thousand", type=click.FloatRange(0, 1000), default=1.0, show_default=True,
+    help="Harmless chats that may get a nudge.",
+)  # fmt: skip
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="A folder to write into.")
+@JSON
+def learn(
+    scripts: tuple[Path, ...], chats: int, seed: int, jobs: int, per_thousand: float, out: Path, as_json: bool
+) -> None:
+    """Train the tagger and the weights that ship anew, from SCRIPTS (.dialogues files; by default those that ship).
+
+    \b
+    Authors are dealt into three folds; the weights are fitted on what taggers heard that had not seen the author.
+    Takes some minutes and 2 GB. Writes tagger.npz and model.json, which must not be there yet. Examples:
+      tutela conversation learn --out learned/
+      tutela conversation learn mine.dialogues others.dialogues --chats 3000 --out learned/
+      tutela conversation evaluate mine.csv --model learned/model.json --tagger learned/tagger.npz
+    """
+    for name in ("tagger.npz", "model.json"):
+        if (out / name).exists():
+            raise click.ClickException(f"{out / name} is there already; name another folder.")
+    given = [script for path in scripts for script in parse_scripts(path.read_text("utf-8"), source=path.name)]
+    with _steps(as_json) as done:
+        found = learned(given or shipped_scripts(), shipped_everyday(), chats=chats, seed=seed, jobs=jobs, done=done)
+    about = f"{len(found.replays)} conversations of {len({one.chat.group for one in found.replays})} authors' scripts"
+    model = training.train(found.replays, per_thousand=per_thousand, trained_on=about)
+    out.mkdir(parents=True, exist_ok=True)
+    files.create(out / "tagger.npz", found.tagger.encode())
+    files.create(out / "model.json", encode_model(model))
+    facts = {"out": str(out), "conversations": len(found.replays), "weights": len(model.weights)}
+    answer(as_json, facts, lambda: say(f"Wrote tagger.npz and model.json in {escape(str(out))}."))
 
 
 @conversation.command()
@@ -221,7 +269,7 @@ def generate(number: int, languages: tuple[str, ...], approaches: float, seed: i
       tutela conversation generate 1000 --out chats.jsonl
       tutela conversation generate 5 --language fr --approaches 0 --seed 3
     """
-    chats = compose(number, languages=languages or BANKS, approaches=approaches, seed=seed)
+    chats = generated(number, languages=languages or BANKS, approaches=approaches, seed=seed)
     lines = (encode_line(chat) for chat in chats)
     if out is None:
         for line in lines:
@@ -296,11 +344,14 @@ def _read(
     jobs: int,
     *,
     quiet: bool,
+    tagger: bytes | None = None,
 ) -> list[Replay]:
     if not corpora and synthetic is None:
         raise click.UsageError("Name a corpus, or --synthetic N.")
     with _progress(quiet) as done:
-        return replayed(_chats(corpora, predators, synthetic, language, variants, seed), jobs=jobs, done=done)
+        return replayed(
+            _chats(corpora, predators, synthetic, language, variants, seed), tagger=tagger, jobs=jobs, done=done
+        )
 
 
 def _chats(
@@ -310,7 +361,7 @@ def _chats(
         for one in sorted(path.glob("*.dialogues")) + sorted(path.glob("*.jsonl")) if path.is_dir() else [path]:
             yield from read_corpus(one, predators=predators, language=language, variants=variants)
     if synthetic is not None:
-        yield from compose(synthetic, seed=seed)
+        yield from generated(synthetic, seed=seed)
 
 
 @contextmanager
@@ -321,62 +372,9 @@ def _progress(quiet: bool) -> Iterator[Any]:
         yield lambda number: bar.advance(task, number)
 
 
-def _show(measured: Measured) -> None:
-    facts = measured.facts
-    say(f"{count(facts['conversations'], 'conversation', 'conversations')}, {facts['approaches']} of them approaches.")
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    for name, label in _FIGURES.items():
-        if name in facts:
-            low, high = facts.get(f"{name}_interval", (None, None))
-            table.add_row(label, f"{facts[name]:.3f}", "" if low is None else f"[dim]{low:.3f} to {high:.3f}[/dim]")
-    if "best_f05" in facts:
-        table.add_row(
-            "best F0.5", f"{facts['best_f05']['value']:.3f}", "[dim]threshold chosen on these very chats[/dim]"
-        )
-    for rate, recall in facts.get("recall_at_false_alarms_per_1000", {}).items():
-        table.add_row(f"recall at {rate} false alarms per 1,000", f"{recall:.3f}", "")
-    if "before_request" in facts:
-        early = facts["before_request"]
-        table.add_row("found before the request", f"{early['recall']:.3f}", f"[dim]of {early['approaches']}[/dim]")
-    show(table)
-    if "false_alarms" in facts:
-        say("False alarms per 1,000 harmless chats (with the upper 95 % bound):")
-        for name in ("tip", "nudge", "warning"):
-            one = facts["false_alarms"][name]
-            say(f"  {name}: {one['per_1000']:.2f} (at most {one['per_1000_upper_95']:.2f})")
-    if facts["by_stage"]:
-        say("Lines that the corpus marks, and the share that the guard saw")
-        rows = Table(box=None, padding=(0, 2, 0, 0))
-        for column in ("stage", "lines", "seen"):
-            rows.add_column(column)
-        for stage, one in facts["by_stage"].items():
-            rows.add_row(stage, str(one["lines"]), f"{one['seen']:.3f}")
-        show(rows)
-    for title, key in (("By language", "by_language"), ("By kind", "by_kind")):
-        if facts[key]:
-            say(title)
-            rows = Table(box=None, padding=(0, 2, 0, 0))
-            for column in ("", "chats", "recall", "false alarms per 1,000"):
-                rows.add_column(column)
-            for name, one in facts[key].items():
-                recall, alarms = one.get("recall"), one.get("false_alarms_per_1000")
-                rows.add_row(
-                    escape(name),
-                    str(one["conversations"]),
-                    "" if recall is None else f"{recall:.3f}",
-                    "" if alarms is None else f"{alarms:.1f}",
-                )
-            show(rows)
-
-
-_FIGURES: Final = {
-    "auc": "AUC",
-    "precision": "precision",
-    "recall": "recall",
-    "f1": "F1",
-    "f05": "F0.5",
-    "speed": "speed",
-    "latency_f1": "latency-weighted F1",
-    "erde_5": "ERDE 5",
-    "erde_50": "ERDE 50",
-}
+@contextmanager
+def _steps(quiet: bool) -> Iterator[Any]:
+    columns = (TextColumn("learning: {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet) as bar:
+        task = bar.add_task("folds", total=FOLDS + 1)
+        yield lambda step: bar.update(task, advance=1, description=step)

@@ -10,11 +10,12 @@ import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from importlib import resources
+from itertools import islice
 from typing import Final
 
 from tutela.research.chats import Chat, Turn
-from tutela.research.composing import Style, bank
-from tutela.research.everyday import Talk
+from tutela.research.composing import BANKS, Style, bank, compose
+from tutela.research.everyday import Talk, shipped_everyday
 from tutela.research.scripts import START, Line, Script, filled, parse_scripts
 
 #: How strangers get to talk before one of them turns out to approach.
@@ -23,6 +24,10 @@ _HOUR: Final = 3_600_000
 #: Shares: of harmless chats that are everyday ones, and of approaches with a harmless lead.
 _EVERYDAY: Final = 0.4
 _LEAD: Final = 0.5
+#: How many more everyday chats or scripts follow the first, and how many everyday chats lead up to an approach.
+_MORE_TALKS: Final = (0, 1, 2, 3, 5, 8)
+_MORE_SCRIPTS: Final = (0, 0, 1, 1, 2, 4)
+_LEADING_TALKS: Final = (1, 1, 2, 4)
 
 
 def shipped_scripts() -> list[Script]:
@@ -54,7 +59,7 @@ def chain(
         approach = rng.random() < approaches
         if not approach and everyday[language] and rng.random() < _EVERYDAY:
             talk = rng.choice(everyday[language])
-            parts = [_script(one) for one in (talk, *rng.choices(everyday[language], k=rng.randint(0, 3)))]
+            parts = [_script(one) for one in (talk, *rng.choices(everyday[language], k=rng.choice(_MORE_TALKS)))]
             yield _chained(parts, parts[0], number, rng)
             continue
         script = lots[language, approach].draw(rng)
@@ -63,9 +68,10 @@ def chain(
         harmless = lots[language, False]
         parts = [script]
         if not approach:
-            parts += harmless.alike(script.kind, script.group, rng.randint(0, 2), rng)
+            parts += harmless.alike(script.kind, script.group, rng.choice(_MORE_SCRIPTS), rng)
         elif everyday[language] and rng.random() < _LEAD:
-            parts = [_script(rng.choice(everyday[language])), *parts]
+            lead = rng.choices(everyday[language], k=rng.choice(_LEADING_TALKS))
+            parts = [*map(_script, lead), *parts]
         elif rng.random() < _LEAD:
             parts = [*harmless.alike(rng.choice(LEADS), script.group, 1, rng), *parts]
         yield _chained(parts, script, number, rng)
@@ -124,3 +130,15 @@ def _chained(parts: Sequence[Script], named: Script, number: int, rng: random.Ra
     suspects = frozenset(("other",)) if approach else frozenset[str]()
     name = f"{named.group}/{named.slug}/{number}"
     return Chat(name, tuple(turns), approach, suspects, named.language, named.kind, named.group)
+
+
+def generated(
+    count: int, *, languages: Sequence[str] = BANKS, approaches: float = 0.5, seed: int = 14
+) -> Iterator[Chat]:
+    """Yield `count` conversations, by turns of scripts and of the banks' lines in an order drawn at random."""
+    made = chain(
+        shipped_scripts(), count, talks=shipped_everyday(), approaches=approaches, seed=seed, languages=languages
+    )
+    composed = compose(count, languages=languages, approaches=approaches, seed=seed)
+    both = zip(made, composed, strict=False)
+    yield from islice((chat for pair in both for chat in pair), count)

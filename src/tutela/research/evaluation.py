@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from typing import Any, Final
 
@@ -25,40 +25,52 @@ from tutela.signals.conversation.languages import shipped_identifier
 from tutela.signals.conversation.lexicon import shipped
 from tutela.signals.conversation.model import Model, shipped_model
 from tutela.signals.conversation.stages import stages
-from tutela.signals.conversation.tagger import shipped_tagger
+from tutela.signals.conversation.tagger import parse_tagger, shipped_tagger
 
 _CHUNK: Final = 64
 #: False alarms per thousand harmless chats at which recall is told.
 RATES: Final = (1.0, 10.0, 50.0)
 
 
-@lru_cache
-def reader() -> Reader:
-    """Return the lexicon and identifier that ship. The model in it decides nothing in a replay."""
-    return Reader(shipped(), shipped_identifier(), shipped_tagger(), shipped_model())
+@lru_cache(maxsize=1)
+def reader(tagger: bytes | None = None) -> Reader:
+    """Return the lexicon and identifier that ship, with a tagger's file or the one that ships.
+
+    The model in it decides nothing in a replay. Raises `BadModel`.
+    """
+    heard = shipped_tagger() if tagger is None else parse_tagger(tagger)
+    return Reader(shipped(), shipped_identifier(), heard, shipped_model())
 
 
-def _replayed(chats: list[Chat]) -> list[Replay]:
-    return [replay(chat, reader()) for chat in chats]
-
-
-def replayed(chats: Iterable[Chat], *, jobs: int = 1, done: Callable[[int], None] | None = None) -> list[Replay]:
-    """Read chats, in several processes if asked; texts are dropped, what they showed is kept."""
+def replayed(
+    chats: Iterable[Chat],
+    *,
+    tagger: bytes | None = None,
+    jobs: int = 1,
+    done: Callable[[int], None] | None = None,
+) -> list[Replay]:
+    """Read chats, in several processes if asked; texts are dropped, what they showed is kept. Raises `BadModel`."""
+    using = reader(tagger)
     found: list[Replay] = []
-    for part in _parts(_chunks(chats), jobs):
+    for part in _parts(_chunks(chats), using, tagger, jobs):
         found.extend(part)
         if done is not None:
             done(len(part))
     return found
 
 
-def _parts(chunks: Iterator[list[Chat]], jobs: int) -> Iterator[list[Replay]]:
+def _parts(chunks: Iterator[list[Chat]], using: Reader, tagger: bytes | None, jobs: int) -> Iterator[list[Replay]]:
     if jobs <= 1:
-        yield from map(_replayed, chunks)
+        for chunk in chunks:
+            yield [replay(chat, using) for chat in chunk]
         return
-    with ProcessPoolExecutor(jobs) as pool:
+    with ProcessPoolExecutor(jobs, initializer=reader, initargs=(tagger,)) as pool:
         while waiting := list(islice(chunks, 8 * jobs)):
-            yield from pool.map(_replayed, waiting)
+            yield from pool.map(partial(_replayed, tagger), waiting)
+
+
+def _replayed(tagger: bytes | None, chats: list[Chat]) -> list[Replay]:
+    return [replay(chat, reader(tagger)) for chat in chats]
 
 
 def _chunks(chats: Iterable[Chat]) -> Iterator[list[Chat]]:

@@ -8,14 +8,16 @@ Wolpert 1992), and the weights are fitted on what those taggers heard. The tagge
 from __future__ import annotations
 
 import random
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import compress
+from operator import not_
 from typing import Final
 
 from tutela.research.chaining import chain
-from tutela.research.composing import BANKS
+from tutela.research.composing import BANKS, compose
+from tutela.research.errors import TooFew
 from tutela.research.everyday import Talk
 from tutela.research.replay import Replay, replay
 from tutela.research.scripts import Script
@@ -28,6 +30,8 @@ from tutela.signals.conversation.tagger import Tagger
 
 FOLDS: Final = 3
 _APPROACHES: Final = 0.4
+#: Chats composed of a bank's lines, for each made of scripts. They are denser in what an approach shows, both kinds.
+_COMPOSED: Final = 0.3
 
 
 @dataclass(frozen=True)
@@ -38,17 +42,20 @@ class Learned:
     replays: tuple[Replay, ...]
 
 
-def fold(author: str, folds: int = FOLDS) -> int:
-    """Return the fold of an author, always the same."""
-    return zlib.crc32(author.encode()) % folds
+def dealt(authors: Iterable[str]) -> dict[str, int]:
+    """Return the fold of each author; the same authors are always dealt alike, and those of a language evenly."""
+    return {author: place % FOLDS for place, author in enumerate(sorted(set(authors)))}
 
 
-def material(scripts: Sequence[Script], talks: Sequence[Talk], seed: int) -> list[Line]:
-    """Return the lines that a tagger is trained on: of scripts and everyday chats, of all banks and of all phrases."""
+def material(
+    scripts: Sequence[Script], talks: Sequence[Talk], seed: int, *, banks: Sequence[str] = BANKS
+) -> list[Line]:
+    """Return the lines that a tagger is trained on: of scripts, everyday chats and `banks`, and of all phrases."""
     rng = random.Random(seed)  # noqa: S311 (no secret)
     lines = [*of_scripts(scripts, rng), *of_everyday(talks, rng)]
-    for language in BANKS:
+    for language in banks:
         lines += of_bank(language, rng)
+    for language in BANKS:
         lines += of_phrases(language, rng)
     return lines
 
@@ -62,7 +69,12 @@ def learn(
     jobs: int = 1,
     done: Callable[[str], None] | None = None,
 ) -> Learned:
-    """Train a tagger, and read about `chats` conversations made of the same material. `done` is told each step."""
+    """Train a tagger, and read about `chats` conversations made of the same material. `done` is told each step.
+
+    Raises `TooFew` where there are fewer authors than folds.
+    """
+    if len({script.group for script in scripts}) < FOLDS:
+        raise TooFew(f"Learning needs scripts of at least {FOLDS} authors.")
     steps = [_Step(scripts, talks, number, chats // FOLDS, seed) for number in range(FOLDS)]
     found: list[Replay] = []
     for number, replays in enumerate(_mapped(steps, jobs)):
@@ -94,11 +106,20 @@ def _mapped(steps: Sequence[_Step], jobs: int) -> Iterator[list[Replay]]:
 
 def _read(step: _Step) -> list[Replay]:
     """Train a tagger without one fold, and read what is in that fold."""
-    others = [script for script in step.scripts if fold(script.group) != step.fold]
-    other_talks = [talk for talk in step.talks if fold(talk.group) != step.fold]
-    tagger = train_tagger(material(others, other_talks, step.seed))
-    using = Reader(shipped(), shipped_identifier(), tagger, shipped_model())
-    scripts = [script for script in step.scripts if fold(script.group) == step.fold]
-    talks = [talk for talk in step.talks if fold(talk.group) == step.fold]
-    chats = chain(scripts, step.chats, talks=talks, approaches=_APPROACHES, seed=step.seed + step.fold)
-    return [replay(chat, using) for chat in chats]
+    folds = dealt([*(script.group for script in step.scripts), *(talk.group for talk in step.talks)])
+    inside = [folds[script.group] == step.fold for script in step.scripts]
+    inside_talks = [folds[talk.group] == step.fold for talk in step.talks]
+    held_out = [language for place, language in enumerate(BANKS) if place % FOLDS == step.fold]
+    lines = material(
+        list(compress(step.scripts, map(not_, inside))),
+        list(compress(step.talks, map(not_, inside_talks))),
+        step.seed,
+        banks=[language for language in BANKS if language not in held_out],
+    )
+    using = Reader(shipped(), shipped_identifier(), train_tagger(lines), shipped_model())
+    scripts, talks = list(compress(step.scripts, inside)), list(compress(step.talks, inside_talks))
+    seed = step.seed + step.fold
+    chats = chain(scripts, step.chats, talks=talks, approaches=_APPROACHES, seed=seed)
+    number = round(step.chats * _COMPOSED) if held_out else 0
+    composed = compose(number, languages=held_out, approaches=_APPROACHES, seed=seed)
+    return [replay(chat, using) for chat in (*chats, *composed)]

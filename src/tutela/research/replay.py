@@ -69,7 +69,8 @@ class Replay:
 
     def first(self, model: Model, wanted: Level) -> int | None:
         """Return the first place at which the guard spoke on this level about anybody."""
-        places = [place for walk in self.walks if (place := walk.reached(model, wanted)) is not None]
+        using = model if self.chat.authors_known else model.without_speakers()
+        places = [place for walk in self.walks if (place := walk.reached(using, wanted)) is not None]
         return min(places, default=None)
 
 

@@ -147,7 +147,7 @@ def train_tagger(lines: Sequence[Line], *, done: Callable[[str], None] | None = 
 
 def _row(line: Line, concepts: Concepts) -> dict[int, float]:
     raw = tokens(fold(ends(line.text)))[:WINDOW]
-    return weighted(raw, [concepts.of(token, (line.language,)) for token in raw])
+    return weighted(raw, [concepts.of(token, frozenset((line.language,))) for token in raw])
 
 
 def _fit(x: Any, truth: Bools, weight: Floats) -> tuple[Floats, float]:

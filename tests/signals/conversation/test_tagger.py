@@ -18,6 +18,7 @@ from tutela.signals.conversation.subwords import BUCKETS, weighted
 from tutela.signals.conversation.tagger import SILENCE, WINDOW, Tagger, labels, parse_tagger
 
 SECRET = ("keep this between us", "nobody has to know about us", "this stays our little secret", "tell nobody about us")
+ENGLISH = frozenset({"en"})
 PLAIN = ("see you at training", "the homework is on page ten", "bring your boots tomorrow", "dinner is at seven")
 
 
@@ -35,7 +36,7 @@ def trained() -> Tagger:
 
 
 def hears(text: str) -> dict[str, float]:
-    return dict(trained().read(tokens(fold(text)), ("en",)).stages)
+    return dict(trained().read(tokens(fold(text)), ENGLISH).stages)
 
 
 def test_a_wording_that_nobody_wrote_down_is_heard() -> None:
@@ -48,35 +49,35 @@ def test_a_misspelt_word_is_still_heard() -> None:
 
 
 def test_whose_line_it_could_be_is_told() -> None:
-    coach, stranger = (trained().read(tokens(text), ("en",)) for text in ("ok coach", "idk maybe"))
+    coach, stranger = (trained().read(tokens(text), ENGLISH) for text in ("ok coach", "idk maybe"))
     assert coach.known > stranger.known
-    near, far = (trained().read(tokens(text), ("en",)) for text in ("nobody has to know", "bring your boots"))
+    near, far = (trained().read(tokens(text), ENGLISH) for text in ("nobody has to know", "bring your boots"))
     assert near.approach > far.approach
 
 
 def test_a_long_message_is_as_loud_as_its_loudest_window() -> None:
     bad, padding = tokens("nobody has to know about us"), ["zzz"] * (2 * WINDOW)
-    alone = trained().logits(padding[:WINDOW], ("en",))
+    alone = trained().logits(padding[:WINDOW], ENGLISH)
     place = labels().index("secrecy")
-    assert trained().logits([*padding, *bad, *padding], ("en",))[place] > alone[place] + 0.5
+    assert trained().logits([*padding, *bad, *padding], ENGLISH)[place] > alone[place] + 0.5
 
 
 def test_nothing_sounds_like_nothing() -> None:
-    assert trained().read([], ("en",)) == SILENCE
-    assert trained().read([], ()).stages == {}
+    assert trained().read([], ENGLISH) == SILENCE
+    assert trained().read([], frozenset()).stages == {}
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=30), min_size=1, max_size=WINDOW))
 def test_a_window_is_the_table_times_its_rows(raw: list[str]) -> None:
     table = LOUD_TABLE.astype(np.float64)
     whole = sum((value * table[row] for row, value in weighted(raw, [()] * len(raw)).items()), np.zeros(len(labels())))
-    assert np.allclose(loud().logits(raw, ()), whole * 0.005 - 1, atol=1e-3)
+    assert np.allclose(loud().logits(raw, frozenset()), whole * 0.005 - 1, atol=1e-3)
 
 
 def test_the_file_is_read_back_as_it_was_written() -> None:
     again = parse_tagger(trained().encode())
     raw = tokens("nobody has to know")
-    assert np.array_equal(again.logits(raw, ()), trained().logits(raw, ()))
+    assert np.array_equal(again.logits(raw, frozenset()), trained().logits(raw, frozenset()))
 
 
 def saved(**arrays: object) -> bytes:

@@ -76,6 +76,7 @@ def _add(whole: Memory, memory: Memory, now: int, *, evidence: bool = False) -> 
         into.questions += writer.questions * left
         into.night += writer.night * left
         into.age = writer.age if writer.age is not None else into.age
+        into.hearing.join(writer.hearing, left)
         for tallies, more in ((into.signals, writer.signals), (into.sounds, writer.sounds)):
             for name, tally in more.items():
                 sum_ = tallies.setdefault(name, Tally(evidence=[]))

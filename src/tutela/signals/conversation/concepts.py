@@ -7,7 +7,7 @@ begins so. A word may mean several things. The dictionary was written for this g
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib import resources
 from typing import Final
@@ -44,21 +44,16 @@ class Concepts:
                         raise BadLanguageFile(f"{concept}, {language}: “{word}” is too short for a beginning.")
                     else:
                         self._beginnings[language][bare].append(concept)
-        self._known: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._known: dict[tuple[str, frozenset[str]], tuple[str, ...]] = {}
 
-    def of(self, token: str, languages: Collection[str]) -> tuple[str, ...]:
+    def of(self, token: str, languages: frozenset[str]) -> tuple[str, ...]:
         """Return what a raw token may mean in some languages, in no more than a few concepts."""
-        found: dict[str, None] = {}
-        for language in languages:
-            found.update(dict.fromkeys(self._of(token, language)))
-        return tuple(found)[:_MEANINGS]
-
-    def _of(self, token: str, language: str) -> tuple[str, ...]:
-        known = self._known.get((token, language))
+        known = self._known.get((token, languages))
         if known is None:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
-            known = self._known[token, language] = self._looked_up(token, language)
+            meant = (one for language in sorted(languages) for one in self._looked_up(token, language))
+            known = self._known[token, languages] = tuple(dict.fromkeys(meant))[:_MEANINGS]
         return known
 
     def _looked_up(self, token: str, language: str) -> tuple[str, ...]:

@@ -78,5 +78,19 @@ class Hearing(msgspec.Struct):
             mean.total *= left
             mean.number *= left
 
+    def join(self, other: Hearing, left: float) -> None:
+        """Take in what was heard of the same side elsewhere, of which `left` still counts."""
+        self.loudest = sorted((*self.loudest, *(odds * left for odds in other.loudest)), reverse=True)[:LOUDEST]
+        self.run = max(self.run, other.run * left)
+        self.highest_run = max(self.highest_run, other.highest_run * left)
+        self.highest_recent = max(self.highest_recent, other.highest_recent * left)
+        for mean, more in (
+            (self.recent, other.recent),
+            (self.known, other.known),
+            (self.recently_known, other.recently_known),
+        ):
+            mean.total += more.total * left
+            mean.number += more.number * left
+
 
 _KEEP: Final = 0.5 ** (1 / _RECENT)

@@ -49,6 +49,12 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """By feature; a feature that is missing weighs nothing."""
     calibration: Calibration
     thresholds: Thresholds
+    pooled: Thresholds | None = None
+    """For research: texts of which nobody knows who wrote what, so that nothing lowers the risk."""
+
+    def without_speakers(self) -> Model:
+        """Return the model as it decides where nobody knows who spoke."""
+        return self if self.pooled is None else msgspec.structs.replace(self, thresholds=self.pooled)
 
     def score(self, features: Mapping[str, float]) -> float:
         """Return the sum of all terms."""
@@ -95,10 +101,11 @@ def parse_model(data: bytes) -> Model:
             raise BadModel(f"The model weighs “{name}”, which does not exist.", hint="Train it again.")
         if not math.isfinite(weight) or (weight > 0 if name in lowering() else weight < 0):
             raise BadModel(f"The weight of “{name}” has the wrong sign: what others write never lowers the risk.")
-    numbers = (model.bias, model.calibration.offset, *msgspec.structs.astuple(model.thresholds))
+    every = [model.thresholds] if model.pooled is None else [model.thresholds, model.pooled]
+    numbers = (model.bias, model.calibration.offset, *(one for each in every for one in msgspec.structs.astuple(each)))
     if not all(map(math.isfinite, numbers)):
         raise BadModel("A number of the model is not finite.")
-    if not model.thresholds.tip <= model.thresholds.nudge <= model.thresholds.warning:
+    if not all(each.tip <= each.nudge <= each.warning for each in every):
         raise BadModel("The thresholds of the model are not in order.")
     return model
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib import resources
 from typing import Final, NamedTuple
@@ -75,7 +75,7 @@ class Tagger:
         self._table, self._scale, self._bias, self._concepts = table, scale, bias, concepts
         self._words: dict[str, Logits] = {}
 
-    def logits(self, raw: Sequence[str], languages: Collection[str]) -> Logits:
+    def logits(self, raw: Sequence[str], languages: frozenset[str]) -> Logits:
         """Return the log-odds of each label for a message given as raw tokens: the highest of its windows.
 
         `languages` are those that it may be in.
@@ -88,7 +88,7 @@ class Tagger:
         highest: Logits = np.max([self._window(raw[start : start + WINDOW], languages) for start in starts], axis=0)
         return highest
 
-    def _window(self, raw: Sequence[str], languages: Collection[str]) -> Logits:
+    def _window(self, raw: Sequence[str], languages: frozenset[str]) -> Logits:
         tokens = [plain(token) for token in raw]
         rows = [*neighbours(tokens), *meanings([self._concepts.of(token, languages) for token in raw])]
         total: Logits = self._table[rows].sum(axis=0, dtype=np.float32)
@@ -105,7 +105,7 @@ class Tagger:
             known = self._words[token] = self._table[rows].sum(axis=0, dtype=np.float32) / np.sqrt(len(rows))
         return known
 
-    def read(self, raw: Sequence[str], languages: Collection[str]) -> Sound:
+    def read(self, raw: Sequence[str], languages: frozenset[str]) -> Sound:
         """Return what a message, given as raw tokens, sounds like in the languages that it may be in.
 
         One without tokens sounds like nothing.
