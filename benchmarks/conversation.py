@@ -75,7 +75,7 @@ def main() -> None:
         "slowest (ms)": round(1000 * max(taken), 2),
         "state of a conversation (bytes)": len(conversation.encode()),
         "loading (s)": round(loading, 2),
-        "files of lexicon, stages and model (MB)": round(own_files() / 1e6, 2),
+        "files of phrases, concepts, tagger and model (MB)": round(own_files() / 1e6, 2),
         "language identifier's model (MB)": round(identifier_files() / 1e6, 2),
         "memory of a process that only reads (MB)": round(memory()),
         "peer: better-profanity, messages a second": round(peer_rate),
@@ -90,7 +90,7 @@ def main() -> None:
 
 def own_files() -> int:
     root = Path(str(resources.files("tutela.signals.conversation")))
-    return sum(path.stat().st_size for path in root.rglob("*") if path.suffix in (".toml", ".json"))
+    return sum(path.stat().st_size for path in root.rglob("*") if path.suffix in (".toml", ".json", ".npz"))
 
 
 def identifier_files() -> int:
