@@ -97,6 +97,7 @@ def test_a_model_is_trained_and_used(chats: Path, tmp_path: Path):
 
 def test_tagger_and_weights_are_learned_and_used(chats: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(learning, "BANKS", ("en",))
+    monkeypatch.setattr("tutela.research.tagging._STEPS", 6)
     monkeypatch.setattr(its_module, "shipped_everyday", lambda: shipped_everyday()[:30])
     monkeypatch.setattr(learning, "of_phrases", lambda *given: islice(of_phrases(*given), 0, None, 40))  # all take long
     scripts = [str(path) for path in sorted(Path(synthesis.__file__).parent.glob("dialogues/en-*.dialogues"))[:6]]

@@ -89,6 +89,7 @@ def test_what_is_drawn_of_a_phrase_is_mostly_found_by_it(language: str) -> None:
 def test_a_tagger_never_hears_its_own_authors(monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[set[str]] = []
     monkeypatch.setattr(learning, "BANKS", ("en",))
+    monkeypatch.setattr("tutela.research.tagging._STEPS", 6)
     monkeypatch.setattr(learning, "of_phrases", lambda *given: islice(of_phrases(*given), 0, None, 40))  # all take long
     made = learning.material
 

@@ -31,7 +31,7 @@ _LEADING_TALKS: Final = (1, 1, 2, 4)
 
 
 def shipped_scripts() -> list[Script]:
-    """Return the scripts that ship, written for training: about 100 authors in seven languages."""
+    """Return the scripts that ship, written for training: 128 authors in seven languages."""
     folder = resources.files("tutela.research.synthesis").joinpath("dialogues")
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".dialogues")), key=lambda file: file.name)
     return [script for file in files for script in parse_scripts(file.read_text(encoding="utf-8"), source=file.name)]
