@@ -12,7 +12,7 @@ from tutela.research import learning
 from tutela.research.chaining import chain, generated, shipped_scripts
 from tutela.research.everyday import parse_everyday, shipped_everyday
 from tutela.research.learning import dealt, learn
-from tutela.research.phrasing import phrased, wordings
+from tutela.research.phrasing import phrased
 from tutela.research.scripts import filled, parse_scripts
 from tutela.research.tagging import of_phrases
 from tutela.signals.conversation.language_file import LanguageFile
@@ -75,7 +75,7 @@ def test_the_same_seed_generates_the_same_chats() -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_what_is_drawn_of_a_phrase_is_mostly_found_by_it(language: str) -> None:
     file = language_file(language)
-    sets, rng = wordings(file), random.Random(5)
+    sets, rng = file.words_of_sets(), random.Random(5)
     lexicon = Lexicon({language: lambda: file})
     drawn = [
         (signal, phrased(phrase, sets, rng))
@@ -116,4 +116,4 @@ def test_unknown_slots_and_smileys_are_told_apart() -> None:
 
 def test_a_language_file_without_sets_can_be_drawn_from() -> None:
     file: LanguageFile = language_file("en")
-    assert phrased("how old [are] (you|u) ..", wordings(file), random.Random(0)).startswith("how old")
+    assert phrased("how old [are] (you|u) ..", file.words_of_sets(), random.Random(0)).startswith("how old")

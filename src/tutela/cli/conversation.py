@@ -20,6 +20,7 @@ from tutela.cli.missing import missing
 from tutela.cli.trying import Trial
 from tutela.device.conversation import AgeGroup
 from tutela.lists import files
+from tutela.lists.errors import AlreadyThere
 from tutela.research import training
 from tutela.research.chaining import generated, shipped_scripts
 from tutela.research.chats import Chat
@@ -54,7 +55,6 @@ _VARIANTS: Final = click.option(
     "--variants", type=click.IntRange(1), default=1, show_default=True, help="Chats made from each script."
 )
 _MODEL: Final = click.option("--model", type=_FILE, help="A model file; by default the one that ships.")
-
 _TAGGER: Final = click.option("--tagger", type=_FILE, help="A tagger's file; by default the one that ships.")
 
 
@@ -202,9 +202,10 @@ def train(
     """
     replays = _read(corpora, predators, synthetic, language, variants, seed, jobs, quiet=as_json)
     names = [path.name for path in corpora] + ([f"{synthetic} generated chats"] if synthetic else [])
-    with _progress(as_json) as done:
-        harmless = generated(quiet, approaches=0.0, seed=seed + 1)
-        calm = replayed(harmless, jobs=jobs, done=done)
+    calm: list[Replay] = []
+    if quiet:
+        with _progress(as_json) as done:
+            calm = replayed(generated(quiet, approaches=0.0, seed=seed + 1), jobs=jobs, done=done)
     fitted = training.train(replays, per_thousand=per_thousand, trained_on=", ".join(names), quiet=calm)
     files.create(out, encode_model(fitted))
     heaviest = sorted(fitted.weights.items(), key=lambda item: -abs(item[1]))[:12]
@@ -240,12 +241,19 @@ def learn(
       tutela conversation learn mine.dialogues others.dialogues --chats 3000 --out learned/
       tutela conversation evaluate mine.csv --model learned/model.json --tagger learned/tagger.npz
     """
-    for name in ("tagger.npz", "model.json"):
-        if (out / name).exists():
-            raise click.ClickException(f"{out / name} is there already; name another folder.")
-    given = [script for path in scripts for script in parse_scripts(path.read_text("utf-8"), source=path.name)]
-    with _steps(as_json) as done:
-        found = learned(given or shipped_scripts(), shipped_everyday(), chats=chats, seed=seed, jobs=jobs, done=done)
+    for path in (out / "tagger.npz", out / "model.json"):
+        if path.exists():  # better now than after minutes of work
+            raise AlreadyThere(f"{path} is there already", hint="name another folder")
+    given = [script for path in scripts for script in parse_scripts(_text(path), source=path.name)]
+    with _progress(as_json, "learning", total=FOLDS + 1) as moved:
+        found = learned(
+            given or shipped_scripts(),
+            shipped_everyday(),
+            chats=chats,
+            seed=seed,
+            jobs=jobs,
+            done=lambda step: moved(1, description=f"learning: {step}"),
+        )
     about = f"{len(found.replays)} conversations of {len({one.chat.group for one in found.replays})} authors' scripts"
     model = training.train(found.replays, per_thousand=per_thousand, trained_on=about)
     out.mkdir(parents=True, exist_ok=True)
@@ -308,7 +316,7 @@ def check(language_files: tuple[Path, ...], as_json: bool) -> None:
     """
     found: list[dict[str, Any]] = []
     for path in language_files:
-        file = parse_language(files.read(path, limit=4 << 20).decode("utf-8", "replace"), source=path.name)
+        file = parse_language(_text(path), source=path.name)
         lexicon = Lexicon.of(file)
         without = [signal for signal in stage_of() if signal not in file.signals]
         found.append(
@@ -365,16 +373,12 @@ def _chats(
 
 
 @contextmanager
-def _progress(quiet: bool) -> Iterator[Any]:
-    columns = (TextColumn("reading chats"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+def _progress(quiet: bool, what: str = "reading chats", *, total: int | None = None) -> Iterator[Any]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda number: bar.advance(task, number)
+        task = bar.add_task(what, total=total)
+        yield lambda number, **shown: bar.update(task, advance=number, **shown)
 
 
-@contextmanager
-def _steps(quiet: bool) -> Iterator[Any]:
-    columns = (TextColumn("learning: {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet) as bar:
-        task = bar.add_task("folds", total=FOLDS + 1)
-        yield lambda step: bar.update(task, advance=1, description=step)
+def _text(path: Path) -> str:
+    return files.read(path, limit=4 << 20).decode("utf-8", "replace")

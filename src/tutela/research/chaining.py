@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from importlib import resources
 from itertools import islice
 from typing import Final
 
@@ -17,6 +16,7 @@ from tutela.research.chats import Chat, Turn
 from tutela.research.composing import BANKS, Style, bank, compose
 from tutela.research.everyday import Talk, shipped_everyday
 from tutela.research.scripts import START, Line, Script, filled, parse_scripts
+from tutela.signals.conversation.shipped_files import texts
 
 #: How strangers get to talk before one of them turns out to approach.
 LEADS: Final = ("friends", "strangers", "clan", "fandom")
@@ -32,9 +32,8 @@ _LEADING_TALKS: Final = (1, 1, 2, 4)
 
 def shipped_scripts() -> list[Script]:
     """Return the scripts that ship, written for training: 128 authors in seven languages."""
-    folder = resources.files("tutela.research.synthesis").joinpath("dialogues")
-    files = sorted((file for file in folder.iterdir() if file.name.endswith(".dialogues")), key=lambda file: file.name)
-    return [script for file in files for script in parse_scripts(file.read_text(encoding="utf-8"), source=file.name)]
+    files = texts("tutela.research.synthesis", "dialogues", ".dialogues")
+    return [script for name, text in files for script in parse_scripts(text, source=name)]
 
 
 def chain(

@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache, partial
 from itertools import islice
 from typing import Any, Final
 
@@ -32,14 +31,21 @@ _CHUNK: Final = 64
 RATES: Final = (1.0, 10.0, 50.0)
 
 
-@lru_cache(maxsize=1)
-def reader(tagger: bytes | None = None) -> Reader:
-    """Return the lexicon and identifier that ship, with a tagger's file or the one that ships.
+#: What this process reads with: a tagger is large, so each process is given it once and not with every part.
+_reading: dict[str, Reader] = {}
 
-    The model in it decides nothing in a replay. Raises `BadModel`.
+
+def _begin(tagger: bytes | None) -> None:
+    """Load the lexicon and identifier that ship, with a tagger's file or the one that ships. Raises `BadModel`.
+
+    The model decides nothing in a replay.
     """
     heard = shipped_tagger() if tagger is None else parse_tagger(tagger)
-    return Reader(shipped(), shipped_identifier(), heard, shipped_model())
+    _reading["with"] = Reader(shipped(), shipped_identifier(), heard, shipped_model())
+
+
+def _replayed(chats: list[Chat]) -> list[Replay]:
+    return [replay(chat, _reading["with"]) for chat in chats]
 
 
 def replayed(
@@ -50,27 +56,22 @@ def replayed(
     done: Callable[[int], None] | None = None,
 ) -> list[Replay]:
     """Read chats, in several processes if asked; texts are dropped, what they showed is kept. Raises `BadModel`."""
-    using = reader(tagger)
+    _begin(tagger)
     found: list[Replay] = []
-    for part in _parts(_chunks(chats), using, tagger, jobs):
+    for part in _parts(_chunks(chats), tagger, jobs):
         found.extend(part)
         if done is not None:
             done(len(part))
     return found
 
 
-def _parts(chunks: Iterator[list[Chat]], using: Reader, tagger: bytes | None, jobs: int) -> Iterator[list[Replay]]:
+def _parts(chunks: Iterator[list[Chat]], tagger: bytes | None, jobs: int) -> Iterator[list[Replay]]:
     if jobs <= 1:
-        for chunk in chunks:
-            yield [replay(chat, using) for chat in chunk]
+        yield from map(_replayed, chunks)
         return
-    with ProcessPoolExecutor(jobs, initializer=reader, initargs=(tagger,)) as pool:
+    with ProcessPoolExecutor(jobs, initializer=_begin, initargs=(tagger,)) as pool:
         while waiting := list(islice(chunks, 8 * jobs)):
-            yield from pool.map(partial(_replayed, tagger), waiting)
-
-
-def _replayed(tagger: bytes | None, chats: list[Chat]) -> list[Replay]:
-    return [replay(chat, reader(tagger)) for chat in chats]
+            yield from pool.map(_replayed, waiting)
 
 
 def _chunks(chats: Iterable[Chat]) -> Iterator[list[Chat]]:

@@ -7,7 +7,8 @@ scripts. A line that begins with `#` says who writes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import resources
+
+from tutela.signals.conversation.shipped_files import texts
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,9 @@ def parse_everyday(text: str, *, language: str, group: str) -> list[Talk]:
 
 def shipped_everyday() -> list[Talk]:
     """Return the everyday chats that ship."""
-    folder = resources.files("tutela.research.synthesis").joinpath("everyday")
-    found = []
-    for file in sorted((file for file in folder.iterdir() if file.name.endswith(".txt")), key=lambda one: one.name):
-        language = file.name.partition("-")[0]
-        group = file.name.removesuffix(".txt")
-        found += parse_everyday(file.read_text(encoding="utf-8"), language=language, group=group)
-    return found
+    files = texts("tutela.research.synthesis", "everyday", ".txt")
+    return [
+        talk
+        for name, text in files
+        for talk in parse_everyday(text, language=name.partition("-")[0], group=name.removesuffix(".txt"))
+    ]

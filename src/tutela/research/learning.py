@@ -8,12 +8,10 @@ Wolpert 1992), and the weights are fitted on what those taggers heard. The tagge
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from itertools import compress
-from operator import not_
-from typing import Final
+from typing import Final, TypeVar
 
 from tutela.research.chaining import chain
 from tutela.research.composing import BANKS, compose
@@ -27,6 +25,8 @@ from tutela.signals.conversation.languages import shipped_identifier
 from tutela.signals.conversation.lexicon import shipped
 from tutela.signals.conversation.model import shipped_model
 from tutela.signals.conversation.tagger import Tagger
+
+T = TypeVar("T", Script, Talk)
 
 FOLDS: Final = 3
 _APPROACHES: Final = 0.4
@@ -107,19 +107,19 @@ def _mapped(steps: Sequence[_Step], jobs: int) -> Iterator[list[Replay]]:
 def _read(step: _Step) -> list[Replay]:
     """Train a tagger without one fold, and read what is in that fold."""
     folds = dealt([*(script.group for script in step.scripts), *(talk.group for talk in step.talks)])
-    inside = [folds[script.group] == step.fold for script in step.scripts]
-    inside_talks = [folds[talk.group] == step.fold for talk in step.talks]
+    scripts, other_scripts = _parted(step.scripts, folds, step.fold)
+    talks, other_talks = _parted(step.talks, folds, step.fold)
     held_out = [language for place, language in enumerate(BANKS) if place % FOLDS == step.fold]
-    lines = material(
-        list(compress(step.scripts, map(not_, inside))),
-        list(compress(step.talks, map(not_, inside_talks))),
-        step.seed,
-        banks=[language for language in BANKS if language not in held_out],
-    )
-    using = Reader(shipped(), shipped_identifier(), train_tagger(lines), shipped_model())
-    scripts, talks = list(compress(step.scripts, inside)), list(compress(step.talks, inside_talks))
+    others = [language for language in BANKS if language not in held_out]
+    tagger = train_tagger(material(other_scripts, other_talks, step.seed, banks=others))
+    using = Reader(shipped(), shipped_identifier(), tagger, shipped_model())
     seed = step.seed + step.fold
     chats = chain(scripts, step.chats, talks=talks, approaches=_APPROACHES, seed=seed)
     number = round(step.chats * _COMPOSED) if held_out else 0
     composed = compose(number, languages=held_out, approaches=_APPROACHES, seed=seed)
     return [replay(chat, using) for chat in (*chats, *composed)]
+
+
+def _parted(some: Sequence[T], folds: Mapping[str, int], fold: int) -> tuple[list[T], list[T]]:
+    """Return those whose author is in a fold, and the others."""
+    return [one for one in some if folds[one.group] == fold], [one for one in some if folds[one.group] != fold]

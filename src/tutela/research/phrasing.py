@@ -7,15 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from tutela.signals.conversation.language_file import LanguageFile
-
 _PIECE: Final = re.compile(r"\(([^()]*)\)|\[([^\[\]]*)\]|<([a-z_]+)>")
 _SET: Final = re.compile(r"<([a-z_]+)>")
-
-
-def wordings(file: LanguageFile) -> Mapping[str, Sequence[str]]:
-    """Return the words of each set of a file."""
-    return {name: [word.strip() for word in words.split("|")] for name, words in file.sets.items()}
 
 
 def phrased(phrase: str, sets: Mapping[str, Sequence[str]], rng: random.Random) -> str:

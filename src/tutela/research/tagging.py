@@ -10,7 +10,7 @@ by L-BFGS (Byrd, Lu, Nocedal and Zhu 1995), then rounded to single bytes.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from tutela.research.composing import Bank, Lines, bank
 from tutela.research.errors import TooFew
 from tutela.research.everyday import Talk
 from tutela.research.measures import Bools, Floats
-from tutela.research.phrasing import phrased, wordings
+from tutela.research.phrasing import phrased
 from tutela.research.scripts import Script, filled
 from tutela.signals.conversation.concepts import Concepts, shipped_concepts
 from tutela.signals.conversation.lexicon import language_file
@@ -99,7 +99,7 @@ def _banked(said: Lines, stage: str | None, known: bool, of: Bank, rng: random.R
 def of_phrases(language: str, rng: random.Random) -> Iterator[Line]:
     """Yield texts that the phrases of a language find, and as counterexamples those that take a signal back."""
     file = language_file(language)
-    sets = wordings(file)
+    sets = file.words_of_sets()
     for signal, given in file.signals.items():
         stage = stage_of()[signal]
         if stage.by == "own":
@@ -110,8 +110,8 @@ def of_phrases(language: str, rng: random.Random) -> Iterator[Line]:
                     yield Line(phrased(phrase, sets, rng), language, shown, False, shown is None, _PHRASE / 2)
 
 
-def train_tagger(lines: Sequence[Line], *, done: Callable[[str], None] | None = None) -> Tagger:
-    """Fit a tagger; `done` is told each label that is finished. Raises `TooFew` where a stage has no line."""
+def train_tagger(lines: Sequence[Line]) -> Tagger:
+    """Fit a tagger. Raises `TooFew` where a stage has no line."""
     from scipy.sparse import csr_matrix
 
     concepts = shipped_concepts()
@@ -123,6 +123,7 @@ def train_tagger(lines: Sequence[Line], *, done: Callable[[str], None] | None = 
     weight = np.array([line.weight for line in lines])
     own = np.array([line.own for line in lines])
     known = np.array([line.known for line in lines])
+    stage = np.array([line.stage or "" for line in lines])
     of_script = np.array([line.of_script for line in lines])
     table, scale, bias = [], [], []
     for label in labels():
@@ -131,8 +132,8 @@ def train_tagger(lines: Sequence[Line], *, done: Callable[[str], None] | None = 
         elif label == APPROACH:
             truth, among = ~known, ~own & of_script
         else:
-            truth = np.array([line.stage == label for line in lines])
-            among = ~own & (truth | np.array([line.stage is None for line in lines]))
+            truth = stage == label
+            among = ~own & (truth | (stage == ""))
         if not (truth & among).any() or (truth | ~among).all():
             raise TooFew(f"No line shows the stage “{label}”, or every one does.")
         weights, offset = _fit(x[among], truth[among], weight[among])
@@ -140,8 +141,6 @@ def train_tagger(lines: Sequence[Line], *, done: Callable[[str], None] | None = 
         table.append(np.rint(weights / largest * _LARGEST).astype(np.int8))
         scale.append(largest / _LARGEST)
         bias.append(offset)
-        if done is not None:
-            done(label)
     return Tagger(np.stack(table, axis=1), np.array(scale, np.float32), np.array(bias, np.float32), concepts)
 
 

@@ -310,7 +310,7 @@ class ConversationGuard:
         return _Open(stored.room, stored.person, theirs, own, stored.direct, stored.answered)
 
     def _save(self, name: str, found: _Open) -> None:
-        score = found.theirs.assess(own_age=self._settings.group.age).score
+        score = found.theirs.score(own_age=self._settings.group.age)
         if found.direct:
             self._rooms_of(found.person)[name] = score
         theirs, own = found.theirs.encode(), found.own.encode()

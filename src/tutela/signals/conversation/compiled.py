@@ -48,7 +48,7 @@ class CompiledLanguage:
         self.phrases = len(phrases)
 
     def _compile(self, file: LanguageFile) -> Iterable[tuple[int, tuple[Part, ...]]]:
-        sets = {name: [one.strip() for one in words.split("|")] for name, words in file.sets.items()}
+        sets = file.words_of_sets()
         unknown = [signal for signal in file.signals if signal not in stage_of()]
         if unknown:
             raise BadLanguageFile(f"{file.language}: there is no signal “{unknown[0]}” in stages.toml.")

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from functools import lru_cache
-from importlib import resources
 from typing import Final
 
 import msgspec
 
 from tutela.signals.conversation.errors import BadLanguageFile
+from tutela.signals.conversation.shipped_files import texts
 from tutela.signals.conversation.spelling import fold, readings
 
 #: A beginning `word*` has at least so many letters.
@@ -80,9 +80,8 @@ def parse_concepts(text: str, *, source: str) -> Entries:
 def shipped_concepts() -> Concepts:
     """Return the dictionary that ships, loaded once."""
     entries: Entries = {}
-    folder = resources.files("tutela.signals.conversation").joinpath("concepts")
-    for file in sorted((file for file in folder.iterdir() if file.name.endswith(".toml")), key=lambda one: one.name):
-        for concept, languages in parse_concepts(file.read_text(encoding="utf-8"), source=file.name).items():
+    for name, text in texts("tutela.signals.conversation", "concepts", ".toml"):
+        for concept, languages in parse_concepts(text, source=name).items():
             merged = entries.setdefault(concept, {})
             for language, words in languages.items():
                 merged[language] = f"{merged.get(language, '')} {words}".strip()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -103,10 +103,13 @@ class Conversation:
 
     def assess(self, *, own_age: int | None = None) -> Assessment:
         """Return the present assessment, with its reasons on every level, without reading anything."""
-        made = self._weighed(own_age, Shown())
-        return made if made.reasons else replace(made, reasons=self._reasons(features(self.memory, own_age=own_age)))
+        return self._weighed(own_age, Shown(), explained=True)
 
-    def _weighed(self, own_age: int | None, shown: Shown) -> Assessment:
+    def score(self, *, own_age: int | None = None) -> float:
+        """Return the present sum of terms."""
+        return self._reader.model.score(features(self.memory, own_age=own_age))
+
+    def _weighed(self, own_age: int | None, shown: Shown, *, explained: bool = False) -> Assessment:
         seen = features(self.memory, own_age=own_age)
         model = self._reader.model
         score = model.score(seen)
@@ -117,7 +120,7 @@ class Conversation:
             speaking,
             model.calibrated(score),
             score,
-            self._reasons(seen) if speaking else (),
+            self._reasons(seen) if speaking or explained else (),
             shown.signals,
             shown.sounds,
         )

@@ -45,6 +45,10 @@ class LanguageFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ages: Ages
     signals: dict[str, SignalPhrases]
 
+    def words_of_sets(self) -> dict[str, list[str]]:
+        """Return the words of each set, apart."""
+        return {name: [word.strip() for word in words.split("|")] for name, words in self.sets.items()}
+
 
 def parse_language(text: str, *, source: str) -> LanguageFile:
     """Read a language file. Raises `BadLanguageFile`, which names `source` and the place."""

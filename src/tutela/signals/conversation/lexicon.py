@@ -27,10 +27,13 @@ class Reading:
     asks: bool
     age: int | None
     """The age that its writer states."""
-    tail: tuple[str, ...]
-    """Its last words, for a phrase that goes on in the writer's next message."""
-    raw: tuple[str, ...] = ()
+    raw: tuple[str, ...]
     """Its tokens; they are not kept."""
+
+    @property
+    def tail(self) -> tuple[str, ...]:
+        """Its last words, for a phrase that goes on in the writer's next message."""
+        return self.raw[-_TAIL:]
 
 
 class Lexicon:
@@ -69,7 +72,6 @@ class Lexicon:
             tuple(sorted(shown, key=self._order.__getitem__)),
             "?" in text or bool(raw and any(raw[0] in language.questions for language in chosen)),
             _age(raw) if any(hit.states_age and not hit.quotes for hit in hits) else None,
-            tuple(raw[-_TAIL:]),
             tuple(raw),
         )
 

@@ -7,6 +7,7 @@ what they wrote by writing more.
 from __future__ import annotations
 
 import hashlib
+import math
 from typing import Final, NamedTuple
 
 import msgspec
@@ -65,7 +66,7 @@ class Writer(msgspec.Struct):
 
 
 class Seen(msgspec.Struct, array_like=True):
-    """A message that was read: a digest of its id and of its text, and the signals that it counted for."""
+    """A message that was read: a digest of its id and of its text, and the signals and sounds it counted for."""
 
     id: bytes
     text: bytes
@@ -136,20 +137,22 @@ class Memory(msgspec.Struct):
         for signal in new:
             writer.signals.setdefault(signal, Tally(evidence=[])).add(1.0, message.id)
         if sound is not SILENCE:
-            if (
-                APPROACH not in seen.sounds or sound.approach > seen.sounds[APPROACH]
-            ):  # an edit counts where it is worse
-                writer.hearing.hear_approach(sound.approach)
-                seen.sounds[APPROACH] = sound.approach
-            if KNOWN not in seen.sounds:
-                writer.hearing.hear_known(sound.known)
-                seen.sounds[KNOWN] = sound.known
+            self._hear(message.side, seen, sound)
         louder = {stage: share for stage, share in sound.stages.items() if share > seen.sounds.get(stage, 0.0)}
         for stage, share in louder.items():
             more = share - seen.sounds.get(stage, 0.0)  # an edited message counts by as much as it sounds worse
             seen.sounds[stage] = share
             writer.sounds.setdefault(stage, Tally(evidence=[])).add(more, message.id if share >= _CLEARLY else None)
         return Shown(new, tuple(louder))
+
+    def _hear(self, side: Side, seen: Seen, sound: Sound) -> None:
+        """Take in how a message sounds as a whole: like an approach, or written to somebody harmless."""
+        if side is Side.OTHER and sound.approach > seen.sounds.get(APPROACH, -math.inf):  # an edit counts if worse
+            self.other.hearing.hear_approach(sound.approach)
+            seen.sounds[APPROACH] = sound.approach
+        if side is Side.OWN and KNOWN not in seen.sounds:
+            self.own.hearing.hear_known(sound.known)
+            seen.sounds[KNOWN] = sound.known
 
     def _fade(self, message: Message) -> None:
         passed = max(0, message.time - self.faded) if self.faded else 0
