@@ -102,11 +102,13 @@ GOOD = {
         saved(table=np.zeros(3)),
         saved(**{**GOOD, "table": np.zeros((8, WIDTH), np.int8)}),
         saved(**{**GOOD, "table": GOOD["table"].astype(np.int16)}),
+        saved(**{**GOOD, "scale": np.ones(3, np.float32), "bias": np.zeros(3, np.float32)}),
+        saved(**{**GOOD, "scale": np.ones(3, np.float32)}),
         saved(**{**GOOD, "bias": np.full(WIDTH, np.nan, np.float32)}),
         saved(**{**GOOD, "bias": np.array([object()] * WIDTH)}),
         saved(**GOOD)[:-200],
     ],
-    ids=["empty", "torn", "no scale", "few rows", "wide", "not a number", "objects", "cut"],
+    ids=["empty", "torn", "no scale", "few rows", "wide", "narrow", "one narrow", "not a number", "objects", "cut"],
 )
 def test_a_file_that_is_no_tagger_is_refused(data: bytes) -> None:
     with pytest.raises(BadModel):

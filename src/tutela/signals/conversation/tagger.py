@@ -68,7 +68,8 @@ class Tagger:
     def __init__(self, table: NDArray[np.int8], scale: Logits, bias: Logits, concepts: Concepts) -> None:
         """Check the shapes. Raises `BadModel`."""
         width = len(labels())
-        if table.shape != (BUCKETS, width) or table.dtype != np.int8 or scale.shape != bias.shape != (width,):
+        shapes = table.shape, scale.shape, bias.shape
+        if shapes != ((BUCKETS, width), (width,), (width,)) or table.dtype != np.int8:
             raise BadModel("The tagger's table has the wrong shape.", hint="Train it again.")
         if not (np.isfinite(scale).all() and np.isfinite(bias).all()):
             raise BadModel("A number of the tagger is not finite.")
